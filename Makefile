@@ -7,6 +7,8 @@ BIN := .venv/bin
 JOBS ?= 2
 # Extra words for the command behind a target, such as `make lab ARGS=--quick` or `make test ARGS='-k quorum'`.
 ARGS ?=
+# A verdict and a crash can share an exit code; only a verdict leaves this file.
+SCORECARD := .make/scorecard.json
 
 help: ## this list
 	@echo "make TARGET:"
@@ -14,7 +16,11 @@ help: ## this list
 
 lab: install ## set up .venv, then judge the RC3 deployment (succeeds whatever the verdicts)
 	@echo "==> bitcell-sim verify rc3 $(ARGS)"
-	@$(BIN)/bitcell-sim verify rc3 $(ARGS); code=$$?; \
+	@mkdir -p .make && rm -f $(SCORECARD)
+	@$(BIN)/bitcell-sim verify rc3 --json $(SCORECARD) $(ARGS); code=$$?; \
+	if [ $$code -le 2 ] && [ ! -s $(SCORECARD) ]; then \
+	  echo "==> bitcell-sim ended without a scorecard (exit code $$code)" >&2; exit 70; \
+	fi; \
 	case $$code in \
 	  0) echo "==> every target is met";; \
 	  1) echo "==> at least one target is missed: the rows above say why";; \
