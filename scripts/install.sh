@@ -27,7 +27,7 @@ key=$({ cat pyproject.toml scripts/install.sh; grep '^__version__' bitcell_sim/_
 stamp=$venv/.installed
 
 stamped() { [ -f "$stamp-$1" ] && [ "$(cat "$stamp-$1")" = "$key $PWD" ]; }
-if [ -x $venv/bin/python ] && { stamped "$kind" || stamped dev; }; then
+if [ -z "${PYTHON:-}" ] && [ -x $venv/bin/python ] && { stamped "$kind" || stamped dev; }; then
   exit 0
 fi
 
@@ -45,6 +45,8 @@ find_python() {
   return 1
 }
 
+# The installation behind an interpreter, through any environment around it.
+home_of() { "$1" -c 'import sys; print(sys.base_prefix, sys.version)' 2>/dev/null; }
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
 
 # uv learned --group in 2025; an older one is as good as none.
@@ -72,6 +74,9 @@ remove_unusable_venv() {
     say "$venv has no working Python $oldest or newer: making it anew"
   elif [ -n "$old" ] && [ "$old" != "$PWD" ]; then
     say "$venv was made for $old: making it anew"
+  elif [ -n "${PYTHON:-}" ] && [ "$(home_of "$PYTHON")" != "$(home_of $venv/bin/python)" ]; then
+    new_enough "$PYTHON" || no_python
+    say "$venv was made with another Python than $PYTHON: making it anew"
   else
     return 0
   fi
@@ -113,6 +118,9 @@ install_with_pip() {
 }
 
 remove_unusable_venv
+if [ -x $venv/bin/python ] && { stamped "$kind" || stamped dev; }; then
+  exit 0
+fi
 [ -x $venv/bin/python ] || create_venv
 group=""
 [ "$kind" = run ] || group=dev
