@@ -1,0 +1,1 @@
+"""Models and scenarios: what may be written, where it is found, and what is wrong with it."""

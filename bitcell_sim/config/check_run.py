@@ -1,0 +1,180 @@
+"""Checks across models: faults against the deployment, the workload, the protocol and its proofs, the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bitcell_sim.config.document import Document
+from bitcell_sim.config.raw import named, number, repeated, tables, text, value_at
+from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text
+from bitcell_sim.errors import Finding
+
+
+def _regions_of(deployment: Document) -> dict[str, str]:
+    """Region of each node by the node's id."""
+    pairs = ((text(row, "id"), text(row, "region")) for _, row in tables(deployment, "node"))
+    return {node: region for node, region in pairs if node is not None and region is not None}
+
+
+def _references(run: Document, deployment: Document) -> Iterator[Finding]:
+    """Names in faults that the deployment does not have."""
+    nodes, regions = named(deployment, "node", "id"), named(deployment, "region", "name")
+    both = [*regions, *nodes]
+    for path, fault in tables(run, "fault"):
+        for key, known, what in (
+            ("node", nodes, "node"),
+            ("region", regions, "region"),
+            ("target", both, "region or node"),
+        ):
+            name = text(fault, key)
+            if name is not None and name not in known:
+                yield run.finding((*path, key), f"no {what} {name!r}{did_you_mean(name, known)}")
+        between = fault.get("between")
+        if isinstance(between, (list, tuple)) and all(isinstance(name, str) for name in between):
+            for place, name in enumerate(between):
+                if name not in regions:
+                    yield run.finding((*path, "between", place), f"no region {name!r}{did_you_mean(name, regions)}")
+            if len(between) == 2 and between[0] == between[1]:
+                yield run.finding((*path, "between"), f"{between[0]!r} twice; two regions are needed")
+
+
+def _partitions(run: Document, deployment: Document) -> Iterator[Finding]:
+    region_of = _regions_of(deployment)
+    both = [*named(deployment, "region", "name"), *region_of]
+    for path, fault in tables(run, "fault"):
+        groups = fault.get("groups")
+        if fault.get("kind") != "partition" or not isinstance(groups, (list, tuple)):
+            continue
+        if len(groups) < 2:
+            yield run.finding((*path, "groups"), f"has {len(groups)} group; a partition needs two or more")
+        place_of: dict[str, KeyPath] = {}
+        for place, group in enumerate(groups):
+            at = (*path, "groups", place)
+            if not isinstance(group, (list, tuple)):
+                continue
+            if not group:
+                yield run.finding(at, "is empty; every group needs a region or a node")
+            for member, name in enumerate(group):
+                here = (*at, member)
+                if not isinstance(name, str):
+                    continue
+                if name not in both:
+                    yield run.finding(here, f"no region or node {name!r}{did_you_mean(name, both)}")
+                    continue
+                for node in [name] if name in region_of else [key for key, value in region_of.items() if value == name]:
+                    first = place_of.setdefault(node, here)
+                    if first != here:
+                        yield run.finding(
+                            here, f"{name!r} puts node {node!r} into two places; it is already in {key_text(first)}"
+                        )
+                        break
+
+
+def _links(run: Document) -> Iterator[Finding]:
+    parameter = {"latency": "added_ms", "loss": "probability"}
+    for path, fault in tables(run, "fault"):
+        kind = text(fault, "kind")
+        if kind not in parameter:
+            continue
+        if ("between" in fault) == ("target" in fault):
+            said = "both between and target" if "between" in fault else "neither between nor target"
+            yield run.finding(path, f"{said}; give two regions, or one region or node")
+        wanted = parameter[kind]
+        other = parameter["loss" if kind == "latency" else "latency"]
+        if other in fault:
+            yield run.finding((*path, other), f"a {kind} fault has none; did you mean {wanted}?")
+        if wanted not in fault or number(fault, wanted) == 0:
+            yield run.finding((*path, wanted), f"a {kind} fault needs one above 0")
+
+
+def _times(run: Document) -> Iterator[Finding]:
+    end = number(run.data, "duration_s")
+    for path, fault in tables(run, "fault"):
+        start = number(fault, "start_s")
+        if start is not None and end is not None and start >= end:
+            yield run.finding((*path, "start_s"), f"{start:g} s is not before the run's end, {end:g} s (duration_s)")
+
+
+def _workload(workload: Document, deployment: Document) -> Iterator[Finding]:
+    weights = workload.data.get("region_weight")
+    if not isinstance(weights, dict) or not weights:
+        return
+    regions = named(deployment, "region", "name")
+    for name in weights:
+        if name not in regions:
+            yield workload.finding(("region_weight", name), f"no region {name!r}{did_you_mean(name, regions)}")
+    if all(number(weights, name) == 0 for name in weights):
+        yield workload.finding(("region_weight",), "all weights are 0; at least one region must send")
+
+
+def _protocol(protocol: Document, proofs: Document) -> Iterator[Finding]:
+    battle: Any = protocol.data.get("battle")
+    engine, engines = text(battle, "engine"), battle.get("engines") if isinstance(battle, dict) else None
+    if engine is not None and isinstance(engines, dict) and engine not in engines:
+        yield protocol.finding(("battle", "engine"), f"no engine {engine!r}{did_you_mean(engine, engines)}")
+    block: Any = protocol.data.get("block")
+    limit, one = number(block, "gas_limit"), number(block, "transaction_gas")
+    if limit is not None and one is not None and limit < one:
+        yield protocol.finding(
+            ("block", "gas_limit"),
+            f"{limit:g} is less than one transaction's {one:g} (transaction_gas); no block could hold one",
+        )
+    yield from _proof(protocol, proofs)
+
+
+def _proof(protocol: Document, proofs: Document) -> Iterator[Finding]:
+    proof: Any = protocol.data.get("proof")
+    circuits, provers = proofs.data.get("circuits"), proofs.data.get("provers")
+    for table, key, known in (("proof", "prover", provers), ("proof", "circuit", circuits)):
+        name = text(proof, key)
+        if name is not None and isinstance(known, dict) and name not in known:
+            yield protocol.finding((table, key), f"no {key} {name!r} in the proof model{did_you_mean(name, known)}")
+    for key, known in (("prover", provers), ("battle_circuit", circuits)):
+        name = text(proofs.data, key)
+        if name is not None and isinstance(known, dict) and name not in known:
+            yield proofs.finding((key,), f"no {key.split('_')[-1]} {name!r}{did_you_mean(name, known)}")
+    circuit = value_at(proofs, ("circuits", text(proof, "circuit") or ""))
+    grid, least, multiple = (
+        number(proof, "grid"),
+        number(circuit, "grid_min_count"),
+        number(circuit, "grid_multiple_count"),
+    )
+    if least == 0:
+        yield protocol.finding(("proof", "circuit"), f"{text(proof, 'circuit')!r} has no grid, so it proves no battle")
+    elif grid is not None and least and multiple and (grid < least or grid % multiple):
+        yield protocol.finding(
+            ("proof", "grid"), f"{grid:g} does not fit the circuit: a multiple of {multiple:g}, at least {least:g}"
+        )
+    low, high, middle = (number(proofs.data.get("scaling"), f"serial_{key}ratio") for key in ("low_", "high_", ""))
+    if low is not None and high is not None and middle is not None and not low <= middle <= high:
+        yield proofs.finding(("scaling", "serial_ratio"), f"{middle} is outside its own range, {low} to {high}")
+
+
+def _targets(targets: Document) -> Iterator[Finding]:
+    rows = [((*path, "id"), name) for path, row in tables(targets, "target") if (name := text(row, "id"))]
+    for path, name, first in repeated(rows):
+        yield targets.finding(path, f"{name!r} again; it is already {key_text(first)}")
+
+
+def check_run(run: Document, models: dict[str, Document]) -> list[Finding]:
+    """Everything that is wrong between the models of a scenario.
+
+    Parameters
+    ----------
+    run : Document
+        The scenario's own keys, with its faults.
+    models : dict of str to Document
+        Its models, by their keys in a scenario.
+    """
+    findings: list[Finding] = []
+    if "deployment" in models:
+        findings += [*_references(run, models["deployment"]), *_partitions(run, models["deployment"])]
+    findings += [*_links(run), *_times(run)]
+    if "workload" in models and "deployment" in models:
+        findings += _workload(models["workload"], models["deployment"])
+    if "protocol" in models and "proofs" in models:
+        findings += _protocol(models["protocol"], models["proofs"])
+    if "targets" in models:
+        findings += _targets(models["targets"])
+    return findings

@@ -1,0 +1,102 @@
+"""What goes wrong: faults of one run, and the long-run rates of the uptime target."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bitcell_sim.config.base import Many, Name, NonNegative, Pair, Positive, Probability, Section, Text
+
+
+class FaultBase(Section):
+    """When a fault holds."""
+
+    start_s: NonNegative = Field(description="Seconds from the start of the run to the onset.")
+    duration_s: Positive | None = Field(default=None, description="Seconds it holds; none: to the end of the run.")
+
+
+class NodeFault(FaultBase):
+    """A process dies and restarts by itself, or a host is lost with it and has to be replaced."""
+
+    kind: Literal["process-crash", "host-loss"] = Field(description="What is lost.")
+    node: Name = Field(description="Node it hits.")
+    duration_s: Positive | None = Field(
+        default=None, description="Seconds until the process starts again; none: drawn from the deployment's recovery."
+    )
+
+
+class RegionLoss(FaultBase):
+    """Every node of a region and its load balancer stop answering; packets to it are dropped."""
+
+    kind: Literal["region-loss"] = Field(description="A region goes silent.")
+    region: Name = Field(description="Region that is lost.")
+    duration_s: Positive = Field(description="Seconds it is lost.")
+
+
+class Partition(FaultBase):
+    """No packets between groups of regions or nodes; `one_way` cuts only from the first group to the others."""
+
+    kind: Literal["partition"] = Field(description="The network splits.")
+    groups: Many[Many[Name]] = Field(
+        description="Groups of regions or nodes that do not hear each other; nodes in none stay connected to all."
+    )
+    one_way: bool = Field(default=False, description="Cut only what the first group sends to the others.")
+
+
+class LinkFault(FaultBase):
+    """A path gets slower, or lossy, between two regions or on every path of one region or node."""
+
+    kind: Literal["latency", "loss"] = Field(description="What happens to packets.")
+    between: Pair[Name] | None = Field(default=None, description="Two regions, both directions; or give target.")
+    target: Name | None = Field(default=None, description="Region or node, all its paths; or give between.")
+    added_ms: NonNegative = Field(default=0.0, description="Added one-way delay in ms (kind latency).")
+    probability: Probability = Field(default=0.0, description="Probability that a packet is lost (kind loss).")
+
+
+class BandwidthFault(FaultBase):
+    """A node's or a region's uplinks are limited."""
+
+    kind: Literal["bandwidth"] = Field(description="Uplinks are limited.")
+    target: Name = Field(description="Region or node.")
+    uplink_mbit_per_s: Positive = Field(description="What each uplink carries, Mbit/s.")
+
+
+class HostFault(FaultBase):
+    """A node's processor or memory is limited to a factor of what it has."""
+
+    kind: Literal["cpu", "memory"] = Field(description="What is limited.")
+    target: Name = Field(description="Region or node.")
+    factor: Annotated[float, Field(gt=0, le=1)] = Field(description="Share that is left.")
+
+
+class LoadSurge(FaultBase):
+    """Offered load multiplied."""
+
+    kind: Literal["load-surge"] = Field(description="Clients send more.")
+    factor: NonNegative = Field(description="What the offered load is multiplied by.")
+
+
+Fault = Annotated[
+    NodeFault | RegionLoss | Partition | LinkFault | BandwidthFault | HostFault | LoadSurge, Field(discriminator="kind")
+]
+
+
+class FaultClass(Section):
+    """Onsets and repairs of one class of fault for long-run availability."""
+
+    mtbf_h: Positive = Field(description="Mean hours from a repair to the next onset; exponential.")
+    repair_median_s: Positive = Field(description="Median seconds of a repair; lognormal.")
+    repair_sigma: NonNegative = Field(description="Sigma of the logarithm of the repair time.")
+
+
+class FaultRates(Section):
+    """The five independent classes of the uptime target."""
+
+    name: Name = Field(description="Name of the rates.")
+    title: Text = Field(description="One line for people.")
+    process: FaultClass = Field(description="A node's process crashes (per node).")
+    host: FaultClass = Field(description="A node's machine is lost (per node).")
+    zone: FaultClass = Field(description="A zone fails (per zone, one node here).")
+    region: FaultClass = Field(description="A whole region fails (per region).")
+    global_: FaultClass = Field(alias="global", description="A correlated event that takes the quorum.")

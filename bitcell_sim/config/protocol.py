@@ -1,0 +1,119 @@
+"""How the chain works: rounds, battles, blocks, finality, wire sizes and processor costs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bitcell_sim.config.base import Count, Name, NonNegative, Positive, PositiveCount, Probability, Section, Text
+
+
+class Round(Section):
+    """The phases of one height on a node's own clock."""
+
+    commit_s: Positive = Field(description="Seconds of the commit phase.")
+    reveal_s: Positive = Field(description="Seconds of the reveal phase; later reveals do not count.")
+    pause_s: NonNegative = Field(description="Seconds between the last battle and the block.")
+    block_timeout_s: Positive = Field(
+        description="Seconds a node waits for a block after its own battles and pause; then the height is tried again."
+    )
+    block_interval_s: NonNegative = Field(
+        description="Seconds: a block waits for the next multiple. 0: the node's own timing."
+    )
+
+
+class BattleEngine(Section):
+    """How long one battle takes on a node, by Amdahl's law over its cores."""
+
+    core_s: Positive = Field(description="Seconds of one battle on one core.")
+    serial_fraction: Probability = Field(description="Share of the battle that more cores do not shorten.")
+
+
+class Battle(Section):
+    """The tournament's battles: rules, and whose engine computes them."""
+
+    steps: PositiveCount = Field(description="Steps of the automaton in one battle.")
+    engine: Text = Field(description="Which of `engines` the nodes run.")
+    engines: dict[str, BattleEngine] = Field(description="Known engines by name.")
+
+
+class Block(Section):
+    """Limits and sizes of a block."""
+
+    max_transactions: PositiveCount = Field(description="Transactions in one block at most.")
+    gas_limit: PositiveCount = Field(description="Gas of all transactions of a block at most.")
+    transaction_gas: PositiveCount = Field(description="Gas of a transaction without data.")
+    data_byte_gas: Count = Field(description="Gas of one byte of transaction data.")
+    header_bytes: PositiveCount = Field(description="Bytes of a block without transactions and proofs.")
+    transaction_bytes: PositiveCount = Field(description="Bytes of a transaction without data.")
+    proof_bytes: PositiveCount = Field(description="Bytes of one battle proof with its record in a block.")
+    work_per_proof: PositiveCount = Field(description="Work that one battle proof adds to a block, for fork choice.")
+
+
+class Mempool(Section):
+    """The pool of pending transactions of one node."""
+
+    capacity: PositiveCount = Field(description="Transactions it holds; a full pool rejects.")
+
+
+class Finality(Section):
+    """Prevote and precommit; more than two thirds of the stake."""
+
+    timeout_s: Positive = Field(description="Seconds after which the first voting round gives way to the next.")
+    timeout_step_s: NonNegative = Field(description="Seconds by which each further voting round lasts longer.")
+
+
+class Wire(Section):
+    """Message sizes and how streams behave."""
+
+    vote_bytes: PositiveCount = Field(description="Bytes of a prevote or precommit.")
+    commit_bytes: PositiveCount = Field(description="Bytes of a tournament commitment.")
+    reveal_bytes: PositiveCount = Field(description="Bytes of a tournament reveal.")
+    announce_bytes: PositiveCount = Field(description="Bytes that tell a peer of a block.")
+    overhead_bytes: Count = Field(description="Bytes of framing, encryption and headers on each message.")
+    bulk_bytes: PositiveCount = Field(
+        description="Bytes from which on a message takes its turn on the sender's uplink."
+    )
+    window_bytes: PositiveCount = Field(description="Bytes a stream sends per round trip.")
+    small_share_max: Probability = Field(
+        description="Share of an uplink up to which small messages pass the bulk queue; above it all of them queue."
+    )
+    retransmissions_max: PositiveCount = Field(description="Retransmissions of a packet before the stream breaks.")
+
+
+class Costs(Section):
+    """Processor time of checks, in core-milliseconds."""
+
+    transaction_check_ms: NonNegative = Field(description="Core-milliseconds to check one transaction.")
+    proof_check_ms: NonNegative = Field(description="Core-milliseconds to check one battle proof.")
+    block_check_ms: NonNegative = Field(description="Core-milliseconds to check a block beside its contents.")
+
+
+class Proof(Section):
+    """What a block's builder proves."""
+
+    mode: Literal["pipelined", "inline", "off"] = Field(
+        description="pipelined: the block does not wait; inline: it waits for its proofs; off: none."
+    )
+    circuit: Text = Field(description="Circuit of one battle: one of the proof model's.")
+    prover: Text = Field(description="Prover of the proof cost model.")
+    grid: PositiveCount = Field(description="Side of the proved grid, cells.")
+    steps: PositiveCount = Field(description="Steps proved.")
+    slots: PositiveCount = Field(description="Proofs a node computes at a time.")
+    missing_after_blocks: PositiveCount = Field(description="Blocks after which an absent proof counts as missing.")
+
+
+class Protocol(Section):
+    """How the chain works."""
+
+    name: Name = Field(description="Name of the profile.")
+    title: Text = Field(description="One line for people.")
+    round: Round = Field(description="Phases of a height.")
+    battle: Battle = Field(description="Battles.")
+    block: Block = Field(description="Blocks.")
+    mempool: Mempool = Field(description="Pending transactions.")
+    finality: Finality = Field(description="Votes.")
+    wire: Wire = Field(description="Messages.")
+    costs: Costs = Field(description="Processor time of checks.")
+    proof: Proof = Field(description="Proofs.")

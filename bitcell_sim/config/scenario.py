@@ -1,0 +1,59 @@
+"""A whole run: as people write it, and as the simulator takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from bitcell_sim.config.base import Count, Many, ModelName, Name, Positive, Section, Text
+from bitcell_sim.config.deployment import Deployment
+from bitcell_sim.config.fault import Fault, FaultRates
+from bitcell_sim.config.latency import LatencySource
+from bitcell_sim.config.proofs import Proofs
+from bitcell_sim.config.protocol import Protocol
+from bitcell_sim.config.targets import Targets
+from bitcell_sim.config.workload import Workload
+
+
+class RunFrame(Section):
+    """A scenario's own keys, beside its models."""
+
+    name: Name = Field(description="Name of the scenario; its runs are stored under it.")
+    title: Text = Field(description="One line for people.")
+    duration_s: Positive = Field(description="Seconds that are simulated.")
+    warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")
+    fault: Many[Fault] = Field(default=(), description="What goes wrong, and when.")
+
+
+class Scenario(RunFrame):
+    """A whole run: every model resolved, and the faults."""
+
+    deployment: Deployment = Field(description="What stands where.")
+    latency: LatencySource = Field(description="Round trips.")
+    protocol: Protocol = Field(description="How the chain works.")
+    proofs: Proofs = Field(description="What proofs cost.")
+    workload: Workload = Field(description="What clients send.")
+    targets: Targets = Field(description="The limits.")
+    fault_rates: FaultRates = Field(description="Long-run fault rates, for availability.")
+
+
+class ScenarioFile(Section):
+    """A scenario as people write it: models by name, changes in `override`, and the faults."""
+
+    name: Name | None = Field(default=None, description="Name of the scenario; none: the file's own.")
+    title: Text = Field(description="One line for people.")
+    extends: ModelName | None = Field(default=None, description="Scenario this one changes.")
+    deployment: ModelName | Deployment = Field(description="Deployment by name, or a whole one.")
+    latency: ModelName | LatencySource | None = Field(default=None, description="None: the deployment's own.")
+    protocol: ModelName | Protocol | None = Field(default=None, description="None: the deployment's own.")
+    proofs: ModelName | Proofs | None = Field(default=None, description="None: the deployment's own.")
+    workload: ModelName | Workload | None = Field(default=None, description="None: the deployment's own.")
+    targets: ModelName | Targets | None = Field(default=None, description="None: the deployment's own.")
+    fault_rates: ModelName | FaultRates | None = Field(default=None, description="None: the deployment's own.")
+    duration_s: Positive | None = Field(default=None, description="Seconds simulated; none: the deployment's own.")
+    warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")
+    override: dict[str, Any] = Field(
+        default_factory=dict, description="Changes to the resolved models, by the key paths that --set takes."
+    )
+    fault: Many[Fault] = Field(default=(), description="What goes wrong, and when.")
