@@ -17,6 +17,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
+from bitcell_sim.errors import InputError
 from bitcell_sim.kernels import draws
 
 
@@ -92,7 +93,7 @@ class Stream:
     def below(self, count: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Integer drawn uniformly from ``range(count)``; the bias is under count / 2**64."""
         if count < 1:
-            raise ValueError(f"count is {count}; it must be at least 1")
+            raise InputError(f"count is {count}; it must be at least 1")
         return (self.bits(a, b, c) * count) >> 64
 
     def exponential(self, a: int = 0, b: int = 0, c: int = 0) -> float:

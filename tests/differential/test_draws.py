@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy import stats
 
+from bitcell_sim.errors import InputError
 from bitcell_sim.kernels import draws, draws_plain
 from bitcell_sim.random_streams import Stream, stream_key
 
@@ -155,7 +156,7 @@ def test_stream_gives_the_kernels_draws() -> None:
     counts = np.bincount([stream.below(7, a) for a in range(14_000)], minlength=7)
     assert len(counts) == 7
     assert stats.chisquare(counts).pvalue > 1e-4
-    with pytest.raises(ValueError, match="count is 0"):
+    with pytest.raises(InputError, match="count is 0"):
         stream.below(0)
 
 
