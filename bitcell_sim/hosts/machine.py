@@ -120,6 +120,7 @@ class Machine:
         self._running: tuple[list[Work], ...] = tuple([] for _ in Priority)
         self._busy_ns = [0.0] * len(Priority)
         self._clock_ns: list[int] = []
+        self._nearest_ns = _NEVER_NS
 
     def work(
         self,
@@ -277,6 +278,7 @@ class Machine:
         for running in self._running:
             for work in running:
                 nearest_ns = min(nearest_ns, work.end_ns)
+        self._nearest_ns = nearest_ns
         if nearest_ns < _NEVER_NS and not (self._clock_ns and self._clock_ns[0] <= nearest_ns):
             heapq.heappush(self._clock_ns, nearest_ns)
             clock = self.env.timeout(nearest_ns - self.env.now)
@@ -297,7 +299,9 @@ class Machine:
 
     def _finish_due(self) -> bool:
         """End all work whose instant has come, by class and then by arrival; True if there was any."""
-        now = self.env.now
+        now = int(self.env.now)
+        if now < self._nearest_ns:
+            return False
         ended = False
         for running in self._running:
             for work in [work for work in running if work.end_ns <= now]:

@@ -281,6 +281,7 @@ def predict(
     factors = (family.time_low_factor, family.time_factor, family.time_high_factor)
     used_cores = cores if family.multicore else 1.0
     one_core, seconds = _corners(constants, constants.circuit(circuit), size, used_cores, serial, factors)
+    serial_ratio = scaling.serial_ratio if family.multicore else 1.0
     spread = constants.uncertainty
     half_width = math.exp(math.hypot(math.log1p(spread.model_band_ratio), 1.96 * spread.noise_sigma_ratio))
     memory_bytes = round(size.memory_bytes * family.memory_factor)
@@ -297,12 +298,7 @@ def predict(
         feasible=size.feasible and fits,
         why=_why(size, memory_bytes, memory_limit_bytes, fits),
         cores=cores,
-        cost=ProofCost(
-            core_s=one_core[1],
-            memory_bytes=memory_bytes,
-            serial_ratio=scaling.serial_ratio if family.multicore else 1.0,
-            threads_max=scaling.threads_max_count,
-        ),
+        cost=ProofCost(one_core[1], memory_bytes, serial_ratio, scaling.threads_max_count),
     )
 
 
