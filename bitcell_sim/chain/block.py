@@ -1,0 +1,102 @@
+"""Blocks, and the chains they form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bitcell_sim.config import schema
+
+if TYPE_CHECKING:
+    from bitcell_sim.kernels.arrays import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One block; `parent` links it to its chain.
+
+    Parameters
+    ----------
+    index : int
+        Order of building, -1 for genesis.
+    height, attempt, builder : int
+        Which round made it, and whose node.
+    parent : Block or None
+        None for genesis.
+    built_ns : int
+        When its builder finished it.
+    rows : ndarray of int64, shape (n,)
+        Its transactions.
+    gas, size_bytes : int
+        Gas used, and bytes on the wire.
+    miner_count : int
+        Miners whose reveals its builder saw; the battles are one fewer.
+    work : int
+        Cumulative, itself included.
+    """
+
+    index: int
+    height: int
+    attempt: int
+    builder: int
+    parent: Block | None
+    built_ns: int
+    rows: Ints
+    gas: int
+    size_bytes: int
+    miner_count: int
+    work: int
+    hash: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        above = self.parent.hash if self.parent else 0
+        text = f"{above},{self.height},{self.attempt},{self.builder},{self.miner_count},{self.built_ns}"
+        digest = hashlib.blake2b(text.encode() + self.rows.tobytes(), digest_size=8).digest()
+        object.__setattr__(self, "hash", int.from_bytes(digest, "big"))
+
+    def chain(self, down_to: int = 0) -> Iterator[Block]:
+        """This block and its ancestors, newest first, as long as their height is at least `down_to`."""
+        block: Block | None = self
+        while block is not None and block.height >= down_to:
+            yield block
+            block = block.parent
+
+    def ancestor(self, height: int) -> Block | None:
+        """The block of this chain at a height; None above its tip."""
+        if height > self.height:
+            return None
+        for block in self.chain(height):
+            if block.height == height:
+                return block
+        return None
+
+
+def wire_bytes(block: schema.Block, transaction_bytes: int, proof_count: int) -> int:
+    """Bytes of a block: header, transactions, proofs."""
+    return block.header_bytes + transaction_bytes + proof_count * block.proof_bytes
+
+
+def own_work(block: schema.Block, proof_count: int) -> int:
+    """Work that one block adds to its chain."""
+    return block.work_per_proof * proof_count
+
+
+def heavier(candidate: Block, head: Block) -> bool:
+    """Whether fork choice prefers a chain: more work, then the smaller hash."""
+    if candidate.work != head.work:
+        return candidate.work > head.work
+    return candidate.hash < head.hash
+
+
+def fork_point(one: Block, other: Block) -> Block:
+    """Last common block of two chains."""
+    while one is not other:
+        if one.height >= other.height:
+            assert one.parent is not None, "two chains without a common genesis"
+            one = one.parent
+        else:
+            assert other.parent is not None, "two chains without a common genesis"
+            other = other.parent
+    return one

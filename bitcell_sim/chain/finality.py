@@ -1,0 +1,198 @@
+"""When a block cannot be undone any more: prevotes and precommits by stake, with locking (Tendermint's rules).
+
+One :class:`HeightVoting` per node and height takes blocks, votes and time-outs and answers with the votes to cast, the
+timer to start and the block that is final. It knows nothing of networks and clocks, so it can be tested by itself.
+
+The rules: prevote the lock, else the heaviest valid block of the height. When more than two thirds of the stake have
+prevoted one block in the node's current round, lock it and precommit it. A lock gives way only to such a majority for
+another block in a later round. When more than two thirds have precommitted one block in one round, it is final. A round
+that reaches no end rises to the next after its time-out; a node that sees more than a third of the stake in a later
+round joins it.
+
+References
+----------
+Buchman, Kwon, Milosevic: The latest gossip on BFT consensus, arXiv:1807.04938 (2018), Algorithm 1.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bitcell_sim.chain.block import Block, heavier
+
+
+class VoteKind(enum.IntEnum):
+    """The two votes of a round."""
+
+    PREVOTE = 0
+    PRECOMMIT = 1
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One vote for one block."""
+
+    kind: VoteKind
+    height: int
+    round: int
+    block: Block
+    voter: int
+
+
+@dataclass
+class Tally:
+    """Stake behind each block for one kind of vote in one round."""
+
+    voted: dict[int, Block] = field(default_factory=dict)
+    stake: dict[Block, int] = field(default_factory=dict)
+    total: int = 0
+
+    def add(self, voter: int, block: Block, stake: int) -> bool:
+        """Count a vote; a second one of the same voter counts for nothing."""
+        if voter in self.voted:
+            return False
+        self.voted[voter] = block
+        self.stake[block] = self.stake.get(block, 0) + stake
+        self.total += stake
+        return True
+
+
+@dataclass
+class Reaction:
+    """What a node has to do after an input."""
+
+    votes: list[Vote] = field(default_factory=list)
+    timer_round: int | None = None
+    final: Block | None = None
+
+
+def quorum_stake(stakes: Sequence[int]) -> int:
+    """Least stake that is more than two thirds: floor(2 total / 3) + 1.
+
+    >>> quorum_stake([100] * 7)
+    467
+    """
+    return 2 * sum(stakes) // 3 + 1
+
+
+class HeightVoting:
+    """Votes of one height as one node sees them.
+
+    Parameters
+    ----------
+    me : int
+        The node.
+    height : int
+        The height.
+    stakes : sequence of int
+        Stake of every node.
+    """
+
+    def __init__(self, me: int, height: int, stakes: Sequence[int]) -> None:
+        self.me = me
+        self.height = height
+        self._stakes = stakes
+        self._quorum = quorum_stake(stakes)
+        self._third = sum(stakes) // 3 + 1
+        self.round = -1  # no valid block yet
+        self.lock: Block | None = None
+        self.lock_round = -1
+        self.final: Block | None = None
+        self.blocks: list[Block] = []
+        self._tallies: dict[tuple[int, VoteKind], Tally] = {}
+        self._cast: dict[tuple[int, VoteKind], Vote] = {}
+
+    def on_block(self, block: Block) -> Reaction:
+        """Take a block of this height that has been checked and stands on the node's own chain."""
+        reaction = Reaction()
+        if block in self.blocks or self.final is not None:
+            return reaction
+        self.blocks.append(block)
+        if self.round < 0:
+            self._enter(0, reaction)
+        self._review(reaction)
+        return reaction
+
+    def on_vote(self, vote: Vote) -> Reaction:
+        """Count another node's vote."""
+        reaction = Reaction()
+        if self.final is not None:
+            return reaction
+        tally = self._tallies.setdefault((vote.round, vote.kind), Tally())
+        if tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
+            if vote.round > self.round >= 0 and self._stake_in(vote.round) >= self._third:
+                self._enter(vote.round, reaction)
+            if vote.block in self.blocks and tally.stake[vote.block] >= self._quorum:
+                self._review(reaction)
+        return reaction
+
+    def on_timeout(self, round_number: int) -> Reaction:
+        """Rise to the next round if the one that timed out is still the current one."""
+        reaction = Reaction()
+        if self.final is None and self.round == round_number:
+            self._enter(round_number + 1, reaction)
+            self._review(reaction)
+        return reaction
+
+    def own_votes(self) -> list[Vote]:
+        """Latest votes of this node, to send again after a partition."""
+        return [self._cast[key] for key in sorted(self._cast)[-2:]]
+
+    def _tally(self, round_number: int, kind: VoteKind) -> Tally:
+        return self._tallies.setdefault((round_number, kind), Tally())
+
+    def _stake_in(self, round_number: int) -> int:
+        voters = set(self._tally(round_number, VoteKind.PREVOTE).voted)
+        voters |= set(self._tally(round_number, VoteKind.PRECOMMIT).voted)
+        return sum(self._stakes[voter] for voter in voters)
+
+    def _choice(self) -> Block | None:
+        if self.lock is not None:
+            return self.lock
+        best: Block | None = None
+        for block in self.blocks:
+            if best is None or heavier(block, best):
+                best = block
+        return best
+
+    def _vote(self, kind: VoteKind, block: Block, reaction: Reaction) -> None:
+        key = (self.round, kind)
+        if key in self._cast:
+            return
+        vote = Vote(kind, self.height, self.round, block, self.me)
+        self._cast[key] = vote
+        self._tally(*key).add(self.me, block, self._stakes[self.me])
+        reaction.votes.append(vote)
+
+    def _enter(self, round_number: int, reaction: Reaction) -> None:
+        self.round = round_number
+        reaction.timer_round = round_number
+        choice = self._choice()
+        if choice is not None:
+            self._vote(VoteKind.PREVOTE, choice, reaction)
+
+    def _majority(self, round_number: int, kind: VoteKind) -> Block | None:
+        tally = self._tallies.get((round_number, kind))
+        if tally is None or tally.total < self._quorum:
+            return None
+        for block, stake in tally.stake.items():
+            if stake >= self._quorum and block in self.blocks:
+                return block
+        return None
+
+    def _review(self, reaction: Reaction) -> None:
+        """Look for majorities: they lock, precommit and make final."""
+        for round_number in sorted({number for number, _ in self._tallies}):
+            block = self._majority(round_number, VoteKind.PREVOTE)
+            if block is not None and round_number > self.lock_round and round_number <= self.round:
+                self.lock, self.lock_round = block, round_number
+            if block is not None and round_number == self.round and self.lock is block:
+                self._vote(VoteKind.PRECOMMIT, block, reaction)
+        for round_number in sorted({number for number, _ in self._tallies}):
+            block = self._majority(round_number, VoteKind.PRECOMMIT)
+            if block is not None:
+                self.final = block
+                reaction.final = block
+                return

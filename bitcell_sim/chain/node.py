@@ -1,0 +1,410 @@
+"""One node: it mines in rounds, checks blocks, votes, proves, crashes and comes back.
+
+Life cycle: ``start`` (process up, peers dialled) - ``live`` (round after round for the height above its head) - any block
+that it adopts interrupts the round and begins the next height - ``crash`` ends the process and what was in memory. The
+chain, the lock and the votes it has cast are on its disk and survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import simpy
+
+from bitcell_sim.chain.block import Block, fork_point, heavier
+from bitcell_sim.chain.finality import HeightVoting, Reaction, Vote
+from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord, VoteRecord
+from bitcell_sim.chain.recovery import Download
+from bitcell_sim.hosts.machine import Machine, Outcome, Priority
+from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.proving.prover import ProverPool
+from bitcell_sim.random_streams import Stream
+from bitcell_sim.units import ms_to_ns, seconds_to_ns
+
+Steps = Generator[simpy.Event, Any, None]
+_ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt
+_KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
+
+
+class Node:
+    """A validator that also mines, proves and serves.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        What it shares with the others.
+    index : int
+        Its place in the deployment.
+    machine : Machine
+        Cores and memory.
+    prover : ProverPool or None
+        Its proofs; none where the protocol has none.
+    proof_noise : callable
+        Factor on a proof's time for a standard normal draw.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        index: int,
+        machine: Machine,
+        prover: ProverPool | None,
+        proof_noise: Callable[[float], float],
+    ) -> None:
+        self.mesh = mesh
+        self.index = index
+        self.machine = machine
+        self.prover = prover
+        self._proof_noise = proof_noise
+        self.head = self.final = mesh.genesis
+        self.checked: set[Block] = {mesh.genesis}
+        self.download = Download(self)
+        self.synced = True
+        self.first_vote_due = False
+        self._stakes = [node.stake for node in mesh.deployment.node]
+        self._voting: dict[int, HeightVoting] = {}
+        self._recent: list[Block] = []  # checked blocks above the final height
+        self._checking: dict[Block, int] = {}  # when each was received
+        self._orphans: dict[Block, list[Block]] = {}
+        self._waiting: set[Block] = set()  # orphans
+        self._reveals: dict[tuple[int, int], dict[int, int]] = {}
+        self._process: simpy.Process | None = None
+        clock = Stream.of(mesh.seed, "hosts.clock")
+        self.clock_offset_ns = ms_to_ns(mesh.deployment.clock_offset_sigma_ms * clock.normal(index))
+        self._noise = Stream.of(mesh.seed, "proving.noise")
+
+    # ------------------------------------------------------------------------------------------ life
+
+    def start(self, delay_ns: int = 0) -> None:
+        """Begin to mine after a delay."""
+        self._process = self.mesh.env.process(self._live(delay_ns))
+
+    def crash(self) -> None:
+        """Lose the process and its memory; the caller has set the node's state."""
+        if self._process is not None and self._process.is_alive:
+            self._process.interrupt("crash")
+        self._process = None
+        self.machine.crash()
+        self.download.stop()
+        self._reveals.clear()
+        self._checking.clear()
+        self._orphans.clear()
+        self._waiting.clear()
+        self.mesh.plane.crash(self.index, self.mesh.now)
+
+    def reboot(self) -> None:
+        """The process is up again, empty, with its chain from disk; its peers are being dialled."""
+        self.synced = False
+        self.first_vote_due = True
+        self.mesh.plane.boot(self.index, self.mesh.now)
+        self.stage("process")
+        for voting in list(self._voting.values()):
+            self._start_timer(voting.height, voting.round)
+
+    def stage(self, name: str) -> None:
+        """Note how far the node has come back."""
+        self.mesh.record(RecoveryRecord(self.index, name, self.mesh.now, self.head.height))
+
+    def caught_up(self) -> None:
+        """The head is the network's: take part again."""
+        self.synced = True
+        self.stage("synced")
+        if self._process is None:
+            self.start()
+
+    def _live(self, delay_ns: int) -> Steps:
+        try:
+            yield self.mesh.env.timeout(delay_ns)
+        except simpy.Interrupt as interrupt:
+            if interrupt.cause == "crash":
+                return
+        while True:
+            height, attempt = self.head.height + 1, 0
+            try:
+                while self.head.height < height:
+                    yield from self._round(height, attempt)
+                    attempt += 1
+            except simpy.Interrupt as interrupt:
+                if interrupt.cause == "crash":
+                    return
+
+    # ----------------------------------------------------------------------------------------- rounds
+
+    def _round(self, height: int, attempt: int) -> Steps:
+        """One attempt at a height: commit, reveal, battle, pause, and either the block or the wait for it."""
+        timing, env, start = self.mesh.protocol.round, self.mesh.env, self.mesh.now
+        wire = self.mesh.protocol.wire
+        name = height * _ATTEMPTS_MAX + attempt
+        peers = self.mesh.peers(self.index)
+        if peers:
+            self.mesh.transport.arrivals_ns(Kind.COMMIT, self.index, peers, name, wire.commit_bytes)
+        yield env.timeout(seconds_to_ns(timing.commit_s))
+        self._reveal(height, attempt, name)
+        yield env.timeout(seconds_to_ns(timing.reveal_s))
+        reveal_end = self.mesh.now
+        miners = self._revealed(height, attempt)
+        contest = self.mesh.arena.fight(height, attempt, miners)
+        yield from self._battle(len(miners) - 1)
+        battle_end = self.mesh.now
+        self.mesh.record(
+            RoundRecord(self.index, height, attempt, start, reveal_end, battle_end, contest.winner, len(miners))
+        )
+        yield env.timeout(seconds_to_ns(timing.pause_s) + self._until_interval(timing.pause_s))
+        if contest.winner == self.index:
+            yield from self._make_block(height, attempt, len(miners))
+            if self.head.height >= height:
+                return
+        yield env.timeout(seconds_to_ns(timing.block_timeout_s))
+
+    def _until_interval(self, pause_s: float) -> int:
+        """Nanoseconds to the next multiple of the block interval on the node's own clock, after the pause."""
+        interval = seconds_to_ns(self.mesh.protocol.round.block_interval_s)
+        if interval == 0:
+            return 0
+        clock = self.mesh.now + seconds_to_ns(pause_s) + self.clock_offset_ns
+        return -clock % interval
+
+    def _reveal(self, height: int, attempt: int, name: int) -> None:
+        """Reveal to all peers; each keeps when it arrived, and asks at the end of its own reveal phase."""
+        self._reveals.setdefault((height, attempt), {})[self.index] = self.mesh.now
+        peers = self.mesh.peers(self.index)
+        if not peers:
+            return
+        size = self.mesh.protocol.wire.reveal_bytes
+        arrivals = self.mesh.transport.arrivals_ns(Kind.REVEAL, self.index, peers, name, size)
+        for peer, at_ns in zip(peers, arrivals, strict=True):
+            if at_ns >= 0:
+                self.mesh.nodes[peer].take_reveal(height, attempt, self.index, at_ns)
+
+    def take_reveal(self, height: int, attempt: int, miner: int, at_ns: int) -> None:
+        """Note a reveal that is under way to this node; a crash before it arrives forgets it."""
+        if height > self.head.height:
+            self._reveals.setdefault((height, attempt), {})[miner] = at_ns
+
+    def _revealed(self, height: int, attempt: int) -> tuple[int, ...]:
+        boot_ns = int(self.mesh.state.boot_ns[self.index])
+        arrived = self._reveals.get((height, attempt), {})
+        return tuple(sorted(miner for miner, at_ns in arrived.items() if boot_ns <= at_ns <= self.mesh.now))
+
+    def _battle(self, battle_count: int) -> Steps:
+        if battle_count == 0:
+            return
+        battle = self.mesh.protocol.battle
+        engine = battle.engines[battle.engine]
+        work = self.machine.work(
+            engine.core_s * battle_count, Priority.BATTLE, serial_ratio=engine.serial_fraction
+        )
+        try:
+            yield work
+        except simpy.Interrupt:
+            self.machine.cancel(work)
+            raise
+
+    def _make_block(self, height: int, attempt: int, miner_count: int) -> Steps:
+        block = self.mesh.build(height, attempt, self.index, self.head, miner_count)
+        jobs = []
+        if self.prover is not None:
+            for battle in range(miner_count - 1):
+                noise = self._proof_noise(self._noise.normal(height * _ATTEMPTS_MAX + attempt, battle))
+                jobs.append(self.prover.submit((block.index, battle), noise_factor=noise))
+        if self.mesh.protocol.proof.mode == "inline" and jobs:
+            yield simpy.AllOf(self.mesh.env, jobs)
+            if any(job.value is not Outcome.DONE for job in jobs):
+                return  # no proofs, no block: the attempt lapses
+        for peer in self.mesh.peers(self.index):
+            self.mesh.transport.send(
+                Kind.BLOCK, self.index, peer, block.index, block.size_bytes, self._on_block_sent, block, self.index
+            )
+        self._checking[block] = self.mesh.now
+        self._accept(block)
+
+    # ----------------------------------------------------------------------------------------- blocks
+
+    def _on_block_sent(self, target: int, block: Block, source: int) -> None:
+        self.mesh.nodes[target].take_block(block, source)
+
+    def knows(self, block: Block) -> bool:
+        """Whether it has the block, checked or not."""
+        return block in self.checked or block in self._checking or block in self._waiting
+
+    def take_block(self, block: Block, source: int) -> None:
+        """Check a block that has arrived, once its parent has been."""
+        if self.knows(block):
+            return
+        assert block.parent is not None
+        if block.parent not in self.checked:
+            self._orphans.setdefault(block.parent, []).append(block)
+            self._waiting.add(block)
+            if block.parent not in self._checking and block.parent not in self._waiting:
+                sender = self.mesh.nodes[source]
+                self.download.hear(source, sender.head, sender.final)
+            return
+        self._checking[block] = self.mesh.now
+        work = self.machine.work(self.check_core_s(block), Priority.VALIDATION, serial_ratio=0.0)
+        assert work.callbacks is not None
+        work.callbacks.append(lambda _: self._on_checked(work.value, block))
+
+    def check_core_s(self, block: Block) -> float:
+        """Core-seconds to check a block."""
+        costs = self.mesh.protocol.costs
+        proofs = block.miner_count - 1 if self.mesh.protocol.proof.mode == "inline" else 0
+        work_ms = costs.transaction_check_ms * len(block.rows) + costs.proof_check_ms * proofs
+        return (costs.block_check_ms + work_ms) / 1000.0
+
+    def _on_checked(self, outcome: Outcome, block: Block) -> None:
+        if outcome is Outcome.DONE and block in self._checking:
+            self._accept(block)
+
+    def _accept(self, block: Block) -> None:
+        """Take a checked block: tell those who lack it, vote, follow it if it is the better chain."""
+        received = self._checking.pop(block)
+        self.checked.add(block)
+        if block.height > self.final.height:
+            self._recent.append(block)
+        self._announce(block)
+        checked_at = self.mesh.now
+        if self._compatible(block):
+            if heavier(block, self.head):
+                self._adopt(block)
+            self.mesh.record(AdoptionRecord(self.index, block.index, received, checked_at, self.mesh.now))
+            self._react(block.height, self._voting_at(block.height).on_block(block))
+        for child in self._orphans.pop(block, []):
+            self._waiting.discard(child)
+            self.take_block(child, child.builder)
+        self.download.on_checked(block)
+
+    def _announce(self, block: Block) -> None:
+        """Offer the block to peers; to those who have it already the offer is counted and changes nothing."""
+        peers = [peer for peer in self.mesh.peers(self.index) if peer != block.builder]
+        if not peers:
+            return
+        size = self.mesh.protocol.wire.announce_bytes
+        arrivals = self.mesh.transport.arrivals_ns(Kind.ANNOUNCE, self.index, peers, block.index, size)
+        for peer, at_ns in zip(peers, arrivals, strict=True):
+            if at_ns >= 0 and not self.mesh.nodes[peer].knows(block):
+                call_at(self.mesh.env, at_ns, self._on_announced, peer, block)
+
+    def _on_announced(self, target: int, block: Block) -> None:
+        node = self.mesh.nodes[target]
+        if self.mesh.is_up(target) and not node.knows(block):
+            node.download.expect(block, self.index)
+
+    def _compatible(self, block: Block) -> bool:
+        """Whether a chain keeps what is final and what is locked."""
+        if block.ancestor(self.final.height) is not self.final:
+            return False
+        locks = ((height, voting.lock) for height, voting in self._voting.items() if height > self.final.height)
+        return all(lock is None or height > block.height or block.ancestor(height) is lock for height, lock in locks)
+
+    def _adopt(self, block: Block) -> None:
+        """Make a block the head: give back what the old branch held, take out what the new one holds."""
+        fork = fork_point(self.head, block)
+        now = self.mesh.now
+        for left in self.head.chain(fork.height + 1):
+            self.mesh.plane.restore(self.index, left.rows, now)
+        for joined in reversed(list(block.chain(fork.height + 1))):
+            self.mesh.plane.include(self.index, joined.rows, now)
+        higher = block.height > self.head.height
+        self.head = block
+        for key in [key for key in self._reveals if key[0] <= block.height]:
+            del self._reveals[key]
+        if higher and self._process is not None and self.mesh.env.active_process is not self._process:
+            self._process.interrupt("head")
+
+    # ----------------------------------------------------------------------------------------- votes
+
+    def _voting_at(self, height: int) -> HeightVoting:
+        if height not in self._voting:
+            self._voting[height] = HeightVoting(self.index, height, self._stakes)
+        return self._voting[height]
+
+    def take_vote(self, vote: Vote) -> None:
+        """Count a vote; one for a block this node has not seen makes it ask for the block."""
+        if vote.height <= self.final.height:
+            return
+        if not self.knows(vote.block):
+            self.download.expect(vote.block, vote.voter)
+        self._react(vote.height, self._voting_at(vote.height).on_vote(vote))
+
+    def _react(self, height: int, reaction: Reaction) -> None:
+        for vote in reaction.votes:
+            self._cast(vote)
+        if reaction.timer_round is not None:
+            self._start_timer(height, reaction.timer_round)
+        if reaction.final is not None:
+            self.finalise(reaction.final, self._voting[height].round)
+        elif reaction.votes:
+            self._follow_lock(self._voting[height].lock)
+
+    def _cast(self, vote: Vote) -> None:
+        kind = vote.kind.name.lower()
+        self.mesh.record(VoteRecord(self.index, vote.height, vote.round, kind, vote.block.index, self.mesh.now))
+        if self.first_vote_due:
+            self.first_vote_due = False
+            self.stage("first-vote")
+        self._send_vote(vote, self.mesh.peers(self.index))
+
+    def _send_vote(self, vote: Vote, targets: list[int], *, again: int = 0) -> None:
+        """Send a vote; `again` tells repetitions apart."""
+        if targets:
+            name = (vote.height * _ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
+            size = self.mesh.protocol.wire.vote_bytes
+            handler = self._on_vote_sent
+            self.mesh.transport.broadcast(Kind.VOTE, self.index, targets, name, size, handler, vote, again=again)
+
+    def _on_vote_sent(self, target: int, vote: Vote) -> None:
+        self.mesh.nodes[target].take_vote(vote)
+
+    def on_connected(self, peer: int) -> None:
+        """Tell a new peer where this node stands, and repeat the votes that it may lack."""
+        size, now = self.mesh.protocol.wire.announce_bytes, self.mesh.now
+        status = (self.index, self.head, self.final)
+        self.mesh.transport.send(Kind.STATUS, self.index, peer, now, size, self._on_status, *status)
+        if not self.synced:
+            return
+        for height in sorted(self._voting):
+            for vote in self._voting[height].own_votes():
+                self._send_vote(vote, [peer], again=now)
+
+    def _on_status(self, target: int, source: int, head: Block, final: Block) -> None:
+        self.mesh.nodes[target].download.hear(source, head, final)
+
+    def _start_timer(self, height: int, round_number: int) -> None:
+        if round_number < 0:
+            return
+        rules = self.mesh.protocol.finality
+        after = seconds_to_ns(rules.timeout_s + rules.timeout_step_s * round_number)
+        boot_ns = int(self.mesh.state.boot_ns[self.index])
+        call_at(self.mesh.env, self.mesh.now + after, self._on_timer, height, round_number, boot_ns)
+
+    def _on_timer(self, height: int, round_number: int, boot_ns: int) -> None:
+        alive = self.mesh.is_up(self.index) and self.mesh.state.boot_ns[self.index] == boot_ns
+        if alive and height in self._voting and height > self.final.height:
+            self._react(height, self._voting[height].on_timeout(round_number))
+
+    def _follow_lock(self, lock: Block | None) -> None:
+        """Move to the best chain that keeps a new lock, if the head does not."""
+        if lock is None or self._compatible(self.head):
+            return
+        best = lock
+        for block in self._recent:
+            if heavier(block, best) and self._compatible(block):
+                best = block
+        self._adopt(best)
+
+    def finalise(self, block: Block, vote_round: int) -> None:
+        """A block, and with it its ancestors, cannot be undone any more."""
+        if block.height <= self.final.height:
+            return
+        newly_final = reversed(list(block.chain(self.final.height + 1)))
+        for ancestor in newly_final:
+            self.mesh.record(FinalRecord(self.index, ancestor.index, self.mesh.now, vote_round))
+        self.final = block
+        self._recent = [other for other in self._recent if other.height > block.height]
+        for height in [height for height in self._voting if height < block.height - _KEPT_HEIGHTS]:
+            del self._voting[height]
+        if self.head.ancestor(block.height) is not block:
+            self._adopt(max([block, *self._recent], key=lambda b: (self._compatible(b), b.work, -b.hash)))
+

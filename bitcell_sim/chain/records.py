@@ -1,0 +1,79 @@
+"""What the chain leaves behind: one record an event, one table a kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BattleRecord:
+    """One battle of a tournament that at least one node fought."""
+
+    height: int
+    attempt: int
+    miner_count: int
+    round: int
+    match: int
+    miner_a: int
+    miner_b: int
+    winner: int
+    decided_by: str
+    energy_a: int
+    energy_b: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """One node's way through one attempt at a height; -1 where it did not get so far."""
+
+    node: int
+    height: int
+    attempt: int
+    start_ns: int
+    reveal_end_ns: int
+    battle_end_ns: int
+    winner: int
+    reveal_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionRecord:
+    """A node takes a block as its head."""
+
+    node: int
+    block: int
+    received_ns: int
+    checked_ns: int
+    adopted_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRecord:
+    """A node sees a block final."""
+
+    node: int
+    block: int
+    at_ns: int
+    vote_round: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """A node casts a vote."""
+
+    node: int
+    height: int
+    vote_round: int
+    kind: str
+    block: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryRecord:
+    """One stage of a node's way back: crash, process, peers, synced, first-vote."""
+
+    node: int
+    stage: str
+    at_ns: int
+    height: int

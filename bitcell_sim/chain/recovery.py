@@ -1,0 +1,152 @@
+"""How a node catches up: it hears of blocks it lacks, asks a peer for them, checks them and follows.
+
+A peer that connects tells its head and what is final (a certificate: the precommits). A node that is behind downloads
+the missing blocks of that chain from it, some at a time, over the real link, and checks each. An answer that does not
+come within the dial time-out is asked of another peer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bitcell_sim.chain.block import Block
+from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.units import seconds_to_ns
+
+if TYPE_CHECKING:
+    from bitcell_sim.chain.node import Node
+
+NOBODY = -1
+
+
+class Download:
+    """Blocks that one node lacks, and the peer it is asking.
+
+    Parameters
+    ----------
+    node : Node
+        Whose.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._mesh = node.mesh
+        self._goals: dict[int, Block] = {}  # heads that peers have told
+        self._expected: dict[Block, list[int]] = {}  # heard of, not here yet
+        self._source = NOBODY
+        self._ask_number = 0  # an answer to an older question is late and ignored
+        self._batch: set[Block] = set()  # received from the source, not checked yet
+
+    def stop(self) -> None:
+        """Forget everything: the process has died."""
+        self._ask_number += 1
+        self._source = NOBODY
+        self._goals.clear()
+        self._expected.clear()
+        self._batch.clear()
+
+    def expect(self, block: Block, peer: int) -> None:
+        """Hear of a block from a peer: it may be under way; if it is not here soon, ask for it."""
+        if block.height <= self._node.final.height:
+            return
+        if block in self._expected:
+            self._expected[block].append(peer)
+            return
+        self._expected[block] = [peer]
+        wait_ns = seconds_to_ns(self._mesh.deployment.recovery.dial_timeout_s)
+        boot_ns = int(self._mesh.state.boot_ns[self._node.index])
+        call_at(self._mesh.env, self._mesh.now + wait_ns, self._overdue, block, boot_ns)
+
+    def hear(self, peer: int, head: Block, final: Block) -> None:
+        """A peer tells its head and its final block."""
+        self._goals[peer] = head
+        if final in self._node.checked:
+            self._node.finalise(final, 0)
+        if head not in self._node.checked and self._source == NOBODY:
+            self._ask(peer)
+        else:
+            self._finish_if_caught_up()
+
+    def on_checked(self, block: Block) -> None:
+        """A block has been checked: was it the last of the batch, or the goal?"""
+        self._batch.discard(block)
+        if self._source != NOBODY and not self._batch:
+            self._continue()
+        else:
+            self._finish_if_caught_up()
+
+    def _continue(self) -> None:
+        """Ask for the next batch, or stop at the goal."""
+        peer, self._source = self._source, NOBODY
+        if self._goals[peer] in self._node.checked:
+            final = self._mesh.nodes[peer].final
+            if final in self._node.checked:
+                self._node.finalise(final, 0)
+            self._finish_if_caught_up()
+        else:
+            self._ask(peer)
+
+    def _finish_if_caught_up(self) -> None:
+        if self._node.synced or not self._goals:
+            return
+        if all(goal in self._node.checked for goal in self._goals.values()):
+            self._node.caught_up()
+
+    def _overdue(self, block: Block, boot_ns: int) -> None:
+        same_process = self._mesh.state.boot_ns[self._node.index] == boot_ns
+        if not (same_process and self._mesh.is_up(self._node.index)):
+            return
+        peers = self._expected.pop(block, [])
+        if self._node.knows(block) or self._source != NOBODY:
+            return
+        for peer in peers:
+            if self._mesh.state.peers[self._node.index, peer]:
+                self._goals[peer] = block
+                self._ask(peer)
+                return
+
+    def _ask(self, peer: int) -> None:
+        """Ask a peer for the blocks of its chain that this node lacks."""
+        if not self._mesh.state.peers[self._node.index, peer]:
+            self._goals.pop(peer, None)
+            return
+        self._source = peer
+        self._ask_number += 1
+        size = self._mesh.protocol.wire.announce_bytes
+        ask = (self._goals[peer], self._ask_number)
+        self._mesh.transport.send(Kind.REQUEST, self._node.index, peer, self._mesh.now, size, self._on_request, *ask)
+        patience_ns = seconds_to_ns(self._mesh.deployment.recovery.dial_timeout_s)
+        call_at(self._mesh.env, self._mesh.now + patience_ns, self._give_up, self._ask_number)
+
+    def _on_request(self, peer: int, goal: Block, ask_number: int) -> None:
+        """The peer answers with the oldest blocks that the asker lacks."""
+        missing = [block for block in goal.chain(1) if block not in self._node.checked]
+        some = missing[::-1][: self._mesh.deployment.recovery.headers_per_request]
+        size = self._mesh.protocol.wire.announce_bytes + sum(block.size_bytes for block in some)
+        name = self._mesh.now
+        self._mesh.transport.send(
+            Kind.DOWNLOAD, peer, self._node.index, name, size, self._on_blocks, some, ask_number
+        )
+
+    def _on_blocks(self, target: int, blocks: list[Block], ask_number: int) -> None:
+        if ask_number != self._ask_number or self._source == NOBODY:
+            return
+        self._ask_number += 1
+        peer = self._source
+        self._batch = {block for block in blocks if block not in self._node.checked}
+        if not self._batch:
+            self._continue()
+        for block in blocks:
+            self._node.take_block(block, peer)
+
+    def _give_up(self, ask_number: int) -> None:
+        """The answer did not come: ask another."""
+        if ask_number != self._ask_number or self._source == NOBODY:
+            return
+        self._goals.pop(self._source, None)
+        self._source = NOBODY
+        for peer, goal in list(self._goals.items()):
+            if goal not in self._node.checked:
+                self._ask(peer)
+                return
+        self._finish_if_caught_up()

@@ -1,0 +1,68 @@
+"""Records that the engine itself makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bitcell_sim.proving.prover import ProofRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRecord:
+    """One node at one moment: what a monitoring system would read of it."""
+
+    at_ns: int
+    node: int
+    up: int
+    height: int
+    final_height: int
+    peers: int
+    pending_count: int
+    proof_queue_count: int
+    battle_core_s: float
+    validation_core_s: float
+    proof_core_s: float
+    memory_used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """All messages of one kind from one node to another during a run."""
+
+    kind: str
+    source: int
+    target_node: int
+    message_count: int
+    message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOfBlock:
+    """What became of one proof job of a block's builder; -1 where it never started."""
+
+    node: int
+    block: int
+    battle: int
+    queued_ns: int
+    start_ns: int
+    end_ns: int
+    outcome: str
+    demanded_core_s: float
+    demanded_s: float
+    memory_bytes: int
+
+    @classmethod
+    def of(cls, node: int, block: int, battle: int, job: ProofRecord) -> ProofOfBlock:
+        """Record of a job of a node's prover pool."""
+        return cls(
+            node,
+            block,
+            battle,
+            job.queued_ns,
+            job.start_ns,
+            job.end_ns,
+            job.outcome.value,
+            job.demanded_core_s,
+            job.demanded_s,
+            job.memory_bytes,
+        )

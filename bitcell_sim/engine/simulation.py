@@ -1,0 +1,252 @@
+"""The main path: build the deployment, let it run, hand over what happened.
+
+:class:`Simulation` reads as a table of contents: network, transactions, nodes, load balancers, faults; then
+:meth:`Simulation.run` and the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Literal
+
+import numpy as np
+import simpy
+
+from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.connections import Connections
+from bitcell_sim.chain.contest import Arena
+from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.chain.node import Node
+from bitcell_sim.chain.workload import Clients
+from bitcell_sim.config.schema import Scenario
+from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
+from bitcell_sim.engine.outcome import Outcome, settle
+from bitcell_sim.engine.plane import KernelPlane, Shared
+from bitcell_sim.engine.recorder import Recorder
+from bitcell_sim.faults.injector import Injector
+from bitcell_sim.hosts.machine import Machine, Priority
+from bitcell_sim.kernels.transactions import UP, Nodes
+from bitcell_sim.network.latency import build_paths
+from bitcell_sim.network.link import healthy_links
+from bitcell_sim.network.topology import settled_peers
+from bitcell_sim.network.transport import Transport
+from bitcell_sim.operations.load_balancer import LoadBalancing, new_balancers
+from bitcell_sim.proving.cost import ProofConstants, noise_factor, predict
+from bitcell_sim.proving.prover import ProofRecord, ProverPool
+from bitcell_sim.units import seconds_to_ns
+
+BYTES_PER_GB = 10**9
+SAMPLE_INTERVAL_S = 15.0  # the seed's scrape interval
+START_AFTER_S = 0.1  # room for clock offsets before the first round
+
+Director = Callable[["Simulation"], None]
+Progress = Callable[[float], None]
+
+
+class Simulation:
+    """One run of one scenario with one seed.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What runs.
+    seed : int
+        All chance of the run is a function of it.
+    plane : {"kernel", "plain"}
+        Who makes the transactions: the kernels, or one SimPy process a message (for comparison; slow).
+    sample_interval_s : float
+        Seconds between two samples of every node.
+
+    Attributes
+    ----------
+    env, mesh, plane, injector, balancing, connections
+        The parts, for who wants to watch or to decide on faults while it runs.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int = 1,
+        plane: Literal["kernel", "plain"] = "kernel",
+        sample_interval_s: float = SAMPLE_INTERVAL_S,
+    ) -> None:
+        self.scenario = scenario
+        self.seed = seed
+        self.env = simpy.Environment(initial_time=0)
+        self.duration_ns = seconds_to_ns(scenario.duration_s)
+        deployment = scenario.deployment
+        self.record = Recorder([node.id for node in deployment.node], [region.name for region in deployment.region])
+        shared = self._build_network()
+        self.plane = self._build_plane(plane, shared)
+        self._build_chain(shared)
+        self._build_operations(shared)
+        self._sample_ns = seconds_to_ns(sample_interval_s)
+
+    def run(self, *, director: Director | None = None, progress: Progress | None = None) -> Outcome:
+        """Run to the end.
+
+        Parameters
+        ----------
+        director : callable, optional
+            Called with the simulation before it starts; may add SimPy processes that decide on faults on the way.
+        progress : callable, optional
+            Called now and then with the share that is done.
+
+        Returns
+        -------
+        Outcome
+            What happened; its books balance.
+        """
+        self.injector.schedule(self.scenario.fault)
+        self.balancing.notice()
+        self.env.process(self._sample())
+        if director is not None:
+            director(self)
+        for node in self.mesh.nodes:
+            node.start(seconds_to_ns(START_AFTER_S) + node.clock_offset_ns)
+        for step in range(1, 21):
+            self.env.run(until=self.duration_ns * step // 20)
+            if progress is not None:
+                progress(step / 20)
+        self.plane.advance(self.duration_ns)
+        self._count_messages()
+        return settle(self.scenario, self.seed, self.mesh, self.plane, self.record, self.duration_ns)
+
+    def _build_network(self) -> Shared:
+        deployment, wire = self.scenario.deployment, self.scenario.protocol.wire
+        paths = build_paths(
+            deployment,
+            self.scenario.latency,
+            seed=self.seed,
+            horizon_ns=self.duration_ns,
+            retransmissions_max=wire.retransmissions_max,
+        )
+        endpoints = len(deployment.node) + len(deployment.region)
+        uplink, loss = deployment.hardware.uplink_mbit_per_s, self.scenario.latency.jitter.loss_probability
+        self._healthy = healthy_links(endpoints, uplink, loss)
+        n = len(deployment.node)
+        nodes = Nodes(np.full(n, UP, np.uint8), np.zeros(n, np.int64), settled_peers(deployment))
+        return Shared(paths, healthy_links(endpoints, uplink, loss), nodes, new_balancers(deployment))
+
+    def _build_plane(self, plane: str, shared: Shared) -> KernelPlane | Any:
+        clients = Clients(self.scenario.workload, self.scenario.deployment, seed=self.seed)
+        if plane == "plain":
+            from bitcell_sim.engine.plain import PlainPlane
+
+            return PlainPlane(self.scenario, shared, clients, env=self.env, seed=self.seed)
+        return KernelPlane(self.scenario, shared, clients, seed=self.seed)
+
+    def _build_chain(self, shared: Shared) -> None:
+        deployment, protocol = self.scenario.deployment, self.scenario.protocol
+        nobody = np.zeros(0, np.int64)
+        genesis = Block(-1, 0, 0, -1, None, 0, nobody, 0, 0, 0, 0)
+        transport = Transport(
+            self.env, shared.paths, shared.links, lambda node: bool(shared.nodes.state[node] == UP), protocol.wire, seed=self.seed
+        )
+        self.mesh = Mesh(
+            env=self.env,
+            deployment=deployment,
+            protocol=protocol,
+            state=shared.nodes,
+            transport=transport,
+            plane=self.plane,
+            arena=Arena(self.record, seed=self.seed),
+            record=self.record,
+            seed=self.seed,
+            genesis=genesis,
+        )
+        constants = ProofConstants.from_mapping(self.scenario.proofs.model_dump())
+        hardware = deployment.hardware
+        for index in range(len(deployment.node)):
+            machine = Machine(self.env, hardware.cores, round(hardware.memory_gb * BYTES_PER_GB))
+            prover = self._prover(index, machine, constants)
+            noise = lambda normal: noise_factor(constants, normal)  # noqa: E731
+            self.mesh.nodes.append(Node(self.mesh, index, machine, prover, noise))
+
+    def _prover(self, node: int, machine: Machine, constants: ProofConstants) -> ProverPool | None:
+        proof = self.scenario.protocol.proof
+        if proof.mode == "off":
+            return None
+        cores = float(self.scenario.deployment.hardware.cores)
+        prediction = predict(
+            constants, proof.circuit, grid=proof.grid, steps=proof.steps, cores=cores, prover=proof.prover
+        )
+
+        def keep(job: ProofRecord) -> None:
+            block, battle = job.label  # type: ignore[misc]
+            self.record(ProofOfBlock.of(node, block, battle, job))
+
+        return ProverPool(self.env, machine, proof.slots, prediction.cost, keep)
+
+    def _build_operations(self, shared: Shared) -> None:
+        deployment = self.scenario.deployment
+        self.balancing = LoadBalancing(
+            self.env,
+            deployment,
+            shared.balancers,
+            shared.nodes,
+            shared.links,
+            shared.paths,
+            lambda: self.plane.advance(self.mesh.now),
+            self.record,
+            seed=self.seed,
+        )
+        wanted = shared.nodes.peers.copy()
+        self.connections = Connections(self.mesh, wanted, shared.links.cut, self._connected)
+        self.injector = Injector(
+            self.mesh,
+            shared.links,
+            self._healthy,
+            self.connections,
+            self.balancing,
+            self.scenario.workload,
+            self.duration_ns,
+        )
+
+    def _connected(self, node: int, peer: int) -> None:
+        self.mesh.nodes[node].on_connected(peer)
+
+    def _sample(self) -> Generator[simpy.Event, Any, None]:
+        """Look at every node at fixed intervals."""
+        while True:
+            for node in self.mesh.nodes:
+                self.record(self._look_at(node))
+            yield self.env.timeout(self._sample_ns)
+
+    def _look_at(self, node: Node) -> SampleRecord:
+        machine = node.machine
+        return SampleRecord(
+            at_ns=self.mesh.now,
+            node=node.index,
+            up=int(self.mesh.is_up(node.index)),
+            height=node.head.height,
+            final_height=node.final.height,
+            peers=len(self.mesh.peers(node.index)),
+            pending_count=self.plane.pending(node.index, self.mesh.now),
+            proof_queue_count=node.prover.queued_count + node.prover.proving_count if node.prover else 0,
+            battle_core_s=machine.busy_core_s(Priority.BATTLE),
+            validation_core_s=machine.busy_core_s(Priority.VALIDATION),
+            proof_core_s=machine.busy_core_s(Priority.PROOF),
+            memory_used_bytes=machine.memory_used_bytes,
+        )
+
+    def _count_messages(self) -> None:
+        transport = self.mesh.transport
+        for (kind, source, target), count in sorted(transport.message_count.items()):
+            size = transport.message_bytes[kind, source, target]
+            self.record(MessageRecord(kind.value, source, target, count, size))
+
+
+def simulate_once(
+    scenario: Scenario,
+    *,
+    seed: int = 1,
+    plane: Literal["kernel", "plain"] = "kernel",
+    director: Director | None = None,
+    progress: Progress | None = None,
+    sample_interval_s: float = SAMPLE_INTERVAL_S,
+) -> Outcome:
+    """Build and run a scenario; see :class:`Simulation`."""
+    simulation = Simulation(scenario, seed=seed, plane=plane, sample_interval_s=sample_interval_s)
+    return simulation.run(director=director, progress=progress)

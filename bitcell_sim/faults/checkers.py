@@ -1,0 +1,106 @@
+"""Checkers, apart from what they check: do the transactions add up, and is nothing final that contradicts itself?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.errors import LabError
+from bitcell_sim.kernels.mempool import NEVER, Book
+
+if TYPE_CHECKING:
+    from bitcell_sim.kernels.arrays import Flags, Ints
+
+
+class BooksError(LabError):
+    """The transactions of a run do not add up; its figures cannot be trusted."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A property that did not hold.
+
+    Parameters
+    ----------
+    property : str
+        ``double_finality`` or ``disagreement``.
+    detail : str
+        Heights, blocks and nodes.
+    """
+
+    property: str
+    detail: str
+
+
+def check_books(
+    book: Book, rows: int, is_final: Flags, final_chain: list[Block], final_ns: Ints, accepted_count: int
+) -> None:
+    """Compare what was counted on the way with what the blocks and the rows say at the end.
+
+    Parameters
+    ----------
+    book, rows : Book, int
+        All transactions.
+    is_final : ndarray of bool, shape (rows,)
+        Which were given the state final.
+    final_chain : list of Block
+        Blocks that a node has seen final.
+    final_ns : ndarray of int64, shape (rows,)
+        When each became final; -1 if it did not.
+    accepted_count : int
+        Acceptances that the transaction plane counted as they happened.
+
+    Raises
+    ------
+    BooksError
+        With everything that does not add up.
+    """
+    faults = []
+    accepted = book.origin[:rows] >= 0
+    if int(accepted.sum()) != accepted_count:
+        faults.append(f"{accepted_count} acceptances were counted, {int(accepted.sum())} transactions have an origin")
+    heights = {block.height for block in final_chain}
+    included = np.concatenate([block.rows for block in final_chain]) if final_chain else np.zeros(0, np.int64)
+    if len(heights) == len(final_chain):
+        if len(np.unique(included)) != len(included):
+            faults.append("a transaction stands twice in the final chain")
+        seen = int((final_ns[included] >= 0).sum())
+        if seen != int(is_final.sum()):
+            faults.append(f"{seen} transactions of final blocks are final for their clients, {int(is_final.sum())} in all")
+    if len(included) and not accepted[included].all():
+        faults.append("a transaction of the final chain was never accepted")
+    for block in final_chain:
+        if len(block.rows) and int(book.accepted_ns[block.rows].max()) > block.built_ns:
+            faults.append(f"block {block.index} holds a transaction that was accepted after it was built")
+    if (final_ns[is_final] < book.accepted_ns[:rows][is_final]).any():
+        faults.append("a transaction is final before it was accepted")
+    if faults:
+        raise BooksError("the books of the run do not balance: " + "; ".join(faults))
+
+
+def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
+    """Two final blocks at one height, or living nodes whose final chains contradict each other.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Nodes and blocks at the end.
+    finals : ndarray of int64, shape (blocks, nodes)
+        When each node saw each block final.
+    """
+    violations = []
+    by_height: dict[int, list[int]] = {}
+    for block in mesh.blocks:
+        if finals[block.index].min(initial=NEVER) < NEVER:
+            by_height.setdefault(block.height, []).append(block.index)
+    for height, blocks in sorted(by_height.items()):
+        if len(blocks) > 1:
+            violations.append(Violation("double_finality", f"height {height}: blocks {blocks} are both final"))
+    for node in mesh.nodes:
+        if node.head.ancestor(node.final.height) is not node.final:
+            violations.append(Violation("disagreement", f"node {node.index} follows a chain without its final block"))
+    return violations

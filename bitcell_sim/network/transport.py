@@ -1,0 +1,154 @@
+"""Messages of the control plane: votes, blocks, reveals, requests; each an event at its arrival.
+
+A message pays propagation, transmission and loss recovery; a bulk one waits for its turn on the sender's uplink and for
+its stream's windows. Link state counts when it is sent; a node that is not up when it arrives does not get it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import simpy
+
+from bitcell_sim.config.schema import Wire
+from bitcell_sim.kernels import paths as kernel
+from bitcell_sim.random_streams import stream_key
+
+Handler = Callable[..., None]
+
+
+class Kind(enum.StrEnum):
+    """What a message carries."""
+
+    COMMIT = "commit"
+    REVEAL = "reveal"
+    BLOCK = "block"
+    ANNOUNCE = "announce"
+    REQUEST = "request"
+    DOWNLOAD = "download"
+    VOTE = "vote"
+    STATUS = "status"
+    DIAL = "dial"
+
+
+def call_at(env: simpy.Environment, at_ns: int, handler: Handler, *arguments: Any) -> None:
+    """Have a function called at a moment, through the event queue; equal moments in the order of asking."""
+    event = simpy.Timeout(env, at_ns - env.now)
+    assert event.callbacks is not None
+    event.callbacks.append(lambda _: handler(*arguments))
+
+
+class Transport:
+    """Sends between nodes.
+
+    Parameters
+    ----------
+    env : simpy.Environment
+        Clock and event queue, whole nanoseconds.
+    paths, links : Paths, LinkState
+        Round trips, and what faults do to them.
+    is_up : callable
+        Whether a node gets what arrives now.
+    wire : Wire
+        Sizes and limits.
+    seed : int
+        Seed of the run.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        paths: kernel.Paths,
+        links: kernel.LinkState,
+        is_up: Callable[[int], bool],
+        wire: Wire,
+        *,
+        seed: int,
+    ) -> None:
+        self._env = env
+        self._paths = paths
+        self._links = links
+        self._is_up = is_up
+        self._wire = wire
+        self._keys = {kind: np.uint64(stream_key(seed, f"transport.{kind.value}")) for kind in Kind}
+        self.message_count: Counter[tuple[Kind, int, int]] = Counter()
+        self.message_bytes: Counter[tuple[Kind, int, int]] = Counter()
+
+    def arrivals_ns(
+        self, kind: Kind, source: int, targets: list[int], name: int, size_bytes: int, again: int = 0
+    ) -> list[int]:
+        """Arrival of a small message at each target, nanoseconds; -1 where the path is cut.
+
+        Parameters
+        ----------
+        kind : Kind
+            What it carries.
+        source, targets : int, list of int
+            Nodes.
+        name : int
+            Names the draw among the messages of this kind and pair.
+        size_bytes : int
+            Without the overhead of framing and encryption.
+        again : int
+            Tells a repetition of the same message apart.
+        """
+        size = size_bytes + self._wire.overhead_bytes
+        for target in targets:
+            self._count(kind, source, target, size)
+        where = np.array(targets, np.int64)
+        key, now = self._keys[kind], self._env.now
+        return kernel.broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links).tolist()
+
+    def broadcast(
+        self,
+        kind: Kind,
+        source: int,
+        targets: list[int],
+        name: int,
+        size_bytes: int,
+        handler: Handler,
+        *what: Any,
+        again: int = 0,
+    ) -> None:
+        """Send a small message; `handler(target, *what)` is called where it arrives."""
+        arrivals = self.arrivals_ns(kind, source, targets, name, size_bytes, again)
+        for target, at_ns in zip(targets, arrivals, strict=True):
+            if at_ns >= 0:
+                call_at(self._env, at_ns, self._deliver, target, handler, what)
+
+    def send(self, kind: Kind, source: int, target: int, name: int, size_bytes: int, handler: Handler, *what: Any) -> None:
+        """Send one message, small or bulk by its size."""
+        if size_bytes < self._wire.bulk_bytes:
+            self.broadcast(kind, source, [target], name, size_bytes, handler, *what)
+            return
+        size = size_bytes + self._wire.overhead_bytes
+        self._count(kind, source, target, size)
+        if self._links.cut[source, target]:
+            return
+        at_ns = int(
+            kernel.bulk_ns(
+                self._keys[kind],
+                name,
+                0,
+                source,
+                target,
+                self._env.now,
+                size,
+                self._wire.window_bytes,
+                self._paths,
+                self._links,
+            )
+        )
+        call_at(self._env, at_ns, self._deliver, target, handler, what)
+
+    def _deliver(self, target: int, handler: Handler, what: tuple[Any, ...]) -> None:
+        if self._is_up(target):
+            handler(target, *what)
+
+    def _count(self, kind: Kind, source: int, target: int, size_bytes: int) -> None:
+        self.message_count[kind, source, target] += 1
+        self.message_bytes[kind, source, target] += size_bytes
