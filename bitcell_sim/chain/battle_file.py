@@ -259,6 +259,10 @@ def run_battle_file(path: Path) -> dict[str, list[dict[str, Any]]]:
     content = _load(path)
     reader = _Reader(str(path))
     jobs: dict[str, list[tuple[dict[str, Any], Job]]] = {}
+    for name, value in content.items():
+        near = difflib.get_close_matches(name, [kind for kind in LISTS if kind not in content], n=1)
+        if near and isinstance(value, list):
+            reader.fault(name, f"is not a list this file may hold: did you mean {near[0]!r}?")
     for kind in LISTS:
         if kind not in content:
             continue
