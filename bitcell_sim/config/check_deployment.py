@@ -124,11 +124,11 @@ def _unreachable(deployment: Document, near: dict[str, set[str]]) -> Iterator[Fi
         islands.append(island)
     main = max(islands, key=len, default=set())
     for path, row in tables(deployment, "node"):
-        node = text(row, "id")
-        if node is not None and node not in main:
+        name = text(row, "id")
+        if name is not None and name not in main:
             yield deployment.finding(
                 (*path, "bootstrap"),
-                f"{node!r} is unreachable: no bootstrap list joins it to {', '.join(sorted(main)[:3])}",
+                f"{name!r} is unreachable: no bootstrap list joins it to {', '.join(sorted(main)[:3])}",
             )
 
 

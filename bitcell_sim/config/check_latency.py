@@ -14,6 +14,7 @@ from bitcell_sim.config.wording import KeyPath, closest, did_you_mean, key_text
 from bitcell_sim.errors import Finding
 
 LONG_KM = 1000.0
+GAMMA2_MEDIAN = 1.6783469900166605  # median of the fast part at scale 1: Gamma of shape 2, (1 + x) exp(-x) = 1/2
 
 Ends = tuple[str, str]
 
@@ -103,7 +104,7 @@ def _places(latency: Document) -> dict[str, tuple[float, float]]:
     places = {}
     for _, site in tables(latency, "site"):
         name, latitude, longitude = text(site, "name"), number(site, "latitude_deg"), number(site, "longitude_deg")
-        if name is not None and latitude is not None and longitude is not None:
+        if name and latitude is not None and longitude is not None and abs(latitude) <= 90 and abs(longitude) <= 180:
             places[name] = (latitude, longitude)
     return places
 
@@ -112,7 +113,7 @@ def _floors(latency: Document) -> Iterator[tuple[str, KeyPath, dict[str, Any], f
     """Walk links with a known place at both ends: pair, key path, table, floor in ms, and whether it is a long one."""
     places = _places(latency)
     for (source, target), (path, link) in links(latency).items():
-        if source in places and target in places and number(link, "rtt_ms") is not None:
+        if source in places and target in places and (number(link, "rtt_ms") or 0.0) > 0:
             ends = (*places[source], *places[target])
             yield f"{source} -> {target}", path, link, fibre_floor_rtt_ms(*ends), great_circle_km(*ends) >= LONG_KM
 
@@ -121,11 +122,12 @@ def _floor(latency: Document) -> Iterator[Finding]:
     """Refuse what light in fibre cannot do; hint at one-way values when every long link looks halved."""
     if latency.data.get("local") is True or latency.data.get("measures") == "one-way":
         return
+    fast = GAMMA2_MEDIAN * (number(latency.data.get("jitter"), "fast_scale_ms") or 0.0)
     long_above = long_below = 0
     found = []
     for pair, path, link, floor_ms, is_long in _floors(latency):
         middle = number(link, "rtt_ms") or 0.0
-        base = middle - (slow_scale_ms(link) or 0.0) * math.log(2)
+        base = middle - (slow_scale_ms(link) or 0.0) * math.log(2) - fast
         light = f"faster than light in fibre, which takes {floor_ms:.2f} ms"
         if middle < floor_ms:
             long_below += is_long
@@ -134,7 +136,9 @@ def _floor(latency: Document) -> Iterator[Finding]:
             long_above += is_long
             if base < floor_ms:
                 found.append(
-                    latency.finding(path, f"{pair}: {middle} ms less its spread leaves {base:.2f} ms, {light}")
+                    latency.finding(
+                        path, f"{pair}: {middle} ms less its spread leaves a base of {base:.2f} ms, {light}"
+                    )
                 )
     if long_below and not long_above:
         yield latency.finding(

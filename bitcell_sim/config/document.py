@@ -18,10 +18,11 @@ _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from: a file or an option, and the key path there."""
+    """Where a value came from: a file or an option, the key path there, and the folder its paths start from."""
 
     where: str
     key: KeyPath
+    folder: Path = Path()
 
 
 @dataclass
@@ -34,20 +35,17 @@ class Document:
         Tables as TOML gives them.
     origins : dict of key path to Origin
         Where a table or value came from; parts of a path without an entry belong to the longest one that has.
-    folder : Path
-        Folder that relative paths inside start from.
     """
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
-    folder: Path = field(default_factory=Path)
 
     def origin(self, path: KeyPath) -> Origin:
         """Where the value at a path came from, or would have stood."""
         for length in range(len(path), -1, -1):
             found = self.origins.get(path[:length])
             if found is not None:
-                return Origin(found.where, found.key + path[length:])
+                return Origin(found.where, found.key + path[length:], found.folder)
         return Origin("", path)
 
     def finding(self, path: KeyPath, problem: str) -> Finding:
@@ -59,7 +57,7 @@ class Document:
         """Take a table out as a document of its own; it shares the data."""
         origins = {path[1:]: origin for path, origin in self.origins.items() if path[:1] == (key,)}
         origins.setdefault((), self.origin((key,)))
-        return Document(self.data[key], origins, self.folder)
+        return Document(self.data[key], origins)
 
     def put(self, path: KeyPath, value: object, origin: Origin) -> None:
         """Replace the value at a path whose parents are tables or lists of the document."""
@@ -88,11 +86,13 @@ def fail(where: str, problem: str, key: str = "") -> ConfigError:
 def _missing_file(path: Path) -> str:
     near = None
     if path.parent.is_dir():
-        near = closest(path.name, [entry.name for entry in path.parent.iterdir()])
-    return "no such file" + (f"; did you mean {path.parent / near}?" if near else "")
+        near = closest(path.stem, [entry.stem for entry in path.parent.glob("*.toml")])
+    return "no such file" + (f"; did you mean {path.parent / near}.toml?" if near else "")
 
 
 def _syntax(text: str, error: ValueError) -> str:
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return "not usable: a number has too many digits"
     match = _LINE.search(str(error))
     if match is None:
         return f"not TOML: {error}"
@@ -111,11 +111,11 @@ def read_toml(path: Path, where: str) -> dict[str, Any]:
     ConfigError
         If there is no such file, it cannot be read, is not UTF-8, is not TOML, or says nothing.
     """
-    if not path.exists():
-        raise fail(where, _missing_file(path))
-    if not path.is_file():
-        raise fail(where, "a folder, where a .toml file is needed" if path.is_dir() else "not a regular file")
     try:
+        if not path.exists():
+            raise fail(where, _missing_file(path))
+        if not path.is_file():
+            raise fail(where, "a folder, where a .toml file is needed" if path.is_dir() else "not a regular file")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise fail(where, f"cannot be read: {error.strerror}") from error
@@ -132,19 +132,19 @@ def read_toml(path: Path, where: str) -> dict[str, Any]:
     return data
 
 
-def _record(table: dict[str, Any], where: str, path: KeyPath, origins: dict[KeyPath, Origin]) -> None:
-    origins[path] = Origin(where, path)
+def _record(table: dict[str, Any], origin: Origin, origins: dict[KeyPath, Origin]) -> None:
+    origins[origin.key] = origin
     for key, value in table.items():
+        here = Origin(origin.where, (*origin.key, key), origin.folder)
         if isinstance(value, dict):
-            _record(value, where, (*path, key), origins)
+            _record(value, here, origins)
         else:
-            origins[*path, key] = Origin(where, (*path, key))
+            origins[here.key] = here
 
 
-def from_tables(data: dict[str, Any], where: str, folder: Path) -> Document:
-    """Document of tables that all came from one place."""
-    document = Document(data, {}, folder)
-    _record(data, where, (), document.origins)
+def _read(path: Path, where: str) -> Document:
+    document = Document(read_toml(path, where))
+    _record(document.data, Origin(where, (), path.parent), document.origins)
     return document
 
 
@@ -164,7 +164,6 @@ def merged(under: Document, over: Document) -> Document:
     """One document over another: tables merge, values and lists replace. The lower one is used up."""
     _merge(under, over, (), under.data, over.data)
     under.origins[()] = over.origin(())
-    under.folder = over.folder
     return under
 
 
@@ -192,11 +191,11 @@ def load_document(path: Path, find: Callable[[str, Document], Path]) -> Document
     name = path.stem
     while True:
         where = shown(path)
+        document = _read(path, where)
         if path.resolve() in seen:
             circle = " -> ".join([*(shown(known) for known in seen), where])
             raise fail(chain[-1].origin(()).where, f"extends in a circle: {circle}", "extends")
         seen.append(path.resolve())
-        document = from_tables(read_toml(path, where), where, path.parent)
         chain.append(document)
         if "extends" not in document.data:
             break

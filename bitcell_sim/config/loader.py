@@ -15,7 +15,7 @@ from bitcell_sim.config.check_latency import check_coverage, check_latency
 from bitcell_sim.config.check_run import check_run
 from bitcell_sim.config.document import Document, Origin, fail, load_document, read_toml, shown
 from bitcell_sim.config.override import Assignment, assign, flatten, parse_set
-from bitcell_sim.config.problems import validate
+from bitcell_sim.config.problems import in_file_order, validate
 from bitcell_sim.config.scenario import RunFrame, Scenario
 from bitcell_sim.config.schema import Deployment, FaultRates, LatencySource, Proofs, Protocol, Targets, Workload
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, quoted, unknown_key
@@ -68,7 +68,7 @@ class _Draft:
 def _find(kind: catalog.Kind, name: str, document: Document, path: KeyPath) -> Path:
     """File that a name in a document stands for; a name that ends in .toml is a path beside it."""
     if name.endswith(".toml"):
-        return document.folder / name
+        return document.origin(path).folder / name
     if name not in catalog.names(kind):
         raise ConfigError([document.finding(path, catalog.unknown_name(kind, name))])
     return catalog.path(kind, name)
@@ -99,7 +99,7 @@ def _open(name: str) -> _Draft:
     kind, path = _locate(name)
     document = _load(kind, path)
     if kind == "deployments":
-        run = Document({}, {(): document.origin(())}, document.folder)
+        run = Document({}, {(): document.origin(())})
         for key in ("name", "title"):
             if key in document.data:
                 run.put((key,), document.data[key], document.origin((key,)))
@@ -143,8 +143,6 @@ def _choose(draft: _Draft) -> None:
         draft.changes.remove(change)
         key = change.path[0]
         holder = Document({key: change.value}, {(): Origin("", ()), (key,): change.origin})
-        if change.origin.where not in ("--set", "--latency"):
-            holder.folder = draft.run.folder
         draft.choices[key] = _Choice(change.value, holder, (key,))
         draft.models.pop(key, None)
 
@@ -167,9 +165,17 @@ def _resolve(draft: _Draft, key: str) -> None:
             return
     for change in draft.changes:
         if change.path[0] == key:
+            if key == "deployment" and change.path[1] in draft.choices:
+                draft.findings.append(_no_effect(change))
             finding = assign(draft.models[key], change, skip=1)
             if finding is not None:
                 draft.findings.append(finding)
+
+
+def _no_effect(change: Assignment) -> Finding:
+    key = change.path[1]
+    problem = f"no effect: the scenario says which {key} it runs on; set {key} itself"
+    return Finding(change.origin.where, key_text(change.origin.key), problem)
 
 
 def _chosen(kind: catalog.Kind, choice: _Choice) -> Document:
@@ -201,11 +207,16 @@ def _finish_run(draft: _Draft) -> None:
         draft.run.put(("duration_s",), deployment.data["duration_s"], deployment.origin(("duration_s",)))
 
 
+def _is_missing_default(finding: Finding, draft: _Draft) -> bool:
+    """Whether a finding only follows from a deployment that could not be read."""
+    return "deployment" not in draft.models and finding.key == "duration_s" and finding.problem.startswith("missing")
+
+
 def _check(draft: _Draft) -> dict[str, Any]:
     """Validate every part, and what no single part shows."""
     parts: dict[str, Any] = {}
-    run, findings = validate(RunFrame, draft.run)
-    draft.findings += findings
+    run, findings = validate(RunFrame, draft.run, also=[*MODELS, "override", "extends"])
+    draft.findings += [finding for finding in findings if not _is_missing_default(finding, draft)]
     for key, document in draft.models.items():
         parts[key], findings = validate(MODELS[key].schema, document)
         draft.findings += findings
@@ -218,7 +229,7 @@ def _check(draft: _Draft) -> dict[str, Any]:
         draft.findings += check_coverage(models["latency"], models["deployment"])
     draft.findings += check_run(draft.run, models)
     if draft.findings:
-        raise ConfigError(list(dict.fromkeys(draft.findings)))
+        raise ConfigError(in_file_order(draft.findings, [draft.run, *models.values()]))
     return {**{key: getattr(run, key) for key in _RUN_KEYS}, **parts}
 
 

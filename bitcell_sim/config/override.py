@@ -59,7 +59,8 @@ def parse_set(text: str) -> Assignment:
     try:
         parsed = _value(value)
     except (ValueError, RecursionError) as error:
-        raise ConfigError([Finding(where, key_text(path), f"not a TOML value: {error}")]) from error
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too long or nested too deep"
+        raise ConfigError([Finding(where, key_text(path), f"not a TOML value: {reason}")]) from error
     return Assignment(path, parsed, Origin("--set", path))
 
 
@@ -134,7 +135,7 @@ def assign(document: Document, assignment: Assignment, skip: int = 0) -> Finding
         if last:
             document.put(path, assignment.value, origin)
         elif isinstance(holder, dict) and part not in holder:
-            document.put(path, {}, Origin(origin.where, (*lead, *parts[: place + 1])))
+            document.put(path, {}, Origin(origin.where, (*lead, *parts[: place + 1]), origin.folder))
         if not last:
             holder = holder[step]
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +13,7 @@ from bitcell_sim.config.wording import (
     UNITS,
     KeyPath,
     did_you_mean,
+    key_text,
     number_hint,
     quoted,
     renamed_key,
@@ -37,9 +38,14 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
-    field = model.model_fields.get("kind")
-    return tuple(get_args(field.annotation)) if field is not None and get_origin(field.annotation) is Literal else ()
+def _is_table(plain: Any, data: Any) -> bool:
+    """Whether a type is a table, and of the kind the data says where there are several."""
+    if not (isinstance(plain, type) and issubclass(plain, BaseModel)):
+        return False
+    kind = plain.model_fields.get("kind")
+    if kind is None or get_origin(kind.annotation) is not Literal:
+        return True
+    return isinstance(data, dict) and data.get("kind") in get_args(kind.annotation)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -49,11 +55,8 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
 def _step(annotation: Any, part: str | int, value: Any) -> Any:
     """Type one step further down a key path; None if it leads nowhere."""
     for plain in _alternatives(annotation):
-        if isinstance(plain, type) and issubclass(plain, BaseModel):
-            fields = _fields(plain)
-            kinds = _kinds(plain)
-            if part in fields and (not kinds or not isinstance(value, dict) or value.get("kind") in kinds):
-                return fields[str(part)].annotation
+        if _is_table(plain, value) and part in _fields(plain):
+            return _fields(plain)[str(part)].annotation
         elif get_origin(plain) is tuple and isinstance(part, int):
             return get_args(plain)[0]
         elif get_origin(plain) is dict and isinstance(part, str):
@@ -68,10 +71,8 @@ def known_keys(model: type[BaseModel], data: Any, path: KeyPath) -> list[str]:
         annotation = _step(annotation, part, data)
         data = _item(data, part)
     for plain in _alternatives(annotation):
-        if isinstance(plain, type) and issubclass(plain, BaseModel):
-            kinds = _kinds(plain)
-            if not kinds or (isinstance(data, dict) and data.get("kind") in kinds):
-                return list(_fields(plain))
+        if _is_table(plain, data):
+            return list(_fields(plain))
     return []
 
 
@@ -125,7 +126,7 @@ def _not_text(key: str, error: Details) -> str:
 
 def _bound(words: str, name: str) -> Callable[[str, Details], str]:
     return lambda key, error: (
-        f"{quoted(error['input'])} is out of range: must be {words} {error['ctx'][name]}"
+        f"{quoted(error['input'])} is out of range: must be {words} {error['ctx'][name]:.16g}"
         + (f" ({UNITS[suffix_of(key)]})" if suffix_of(key) else "")
     )
 
@@ -177,7 +178,7 @@ _SENTENCES: dict[str, Callable[[str, Details], str]] = {
 }
 
 
-def _missing(annotation: Any, description: str, key: str) -> str:
+def _missing(description: str, key: str) -> str:
     suffix = suffix_of(key)
     unit = f", a number of {UNITS[suffix]}" if suffix else ""
     return f"missing{unit}: {description}" if description else f"missing{unit}"
@@ -189,25 +190,25 @@ def _describe(model: type[BaseModel], data: Any, path: KeyPath) -> str:
     description = ""
     for part in path:
         for plain in _alternatives(annotation):
-            if isinstance(plain, type) and issubclass(plain, BaseModel) and part in _fields(plain):
+            if _is_table(plain, data) and part in _fields(plain):
                 description = _fields(plain)[str(part)].description or ""
         annotation = _step(annotation, part, data)
         data = _item(data, part)
     return description
 
 
-def _sentence(model: type[BaseModel], data: Any, path: KeyPath, error: Details) -> str:
+def _sentence(model: type[BaseModel], data: Any, path: KeyPath, error: Details, also: Sequence[str]) -> str:
     kind = error["type"]
     key = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
-        return unknown_key(key, known_keys(model, data, path[:-1]))
+        return unknown_key(key, [*known_keys(model, data, path[:-1]), *(also if len(path) == 1 else ())])
     if kind == "missing":
-        return _missing(None, _describe(model, data, path), key)
+        return _missing(_describe(model, data, path), key)
     words = _SENTENCES.get(kind)
     return words(key, error) if words else f"{error['msg']}, not {quoted(error['input'])}"
 
 
-def validate(model: type[Model], document: Document) -> tuple[Model | None, list[Finding]]:
+def validate(model: type[Model], document: Document, also: Sequence[str] = ()) -> tuple[Model | None, list[Finding]]:
     """Validate a document against the schema.
 
     Parameters
@@ -216,6 +217,8 @@ def validate(model: type[Model], document: Document) -> tuple[Model | None, list
         Table of the schema that the whole document is.
     document : Document
         What was read.
+    also : sequence of str
+        Further keys of the file's top, which are taken out before; an unknown key may have been meant for one.
 
     Returns
     -------
@@ -233,11 +236,47 @@ def validate(model: type[Model], document: Document) -> tuple[Model | None, list
         if error["type"] == "extra_forbidden":
             near = renamed_key(str(path[-1]), known_keys(model, document.data, path[:-1]))
             missing.discard((*path[:-1], near or ""))
+    inside = {path[:-1] for path, _ in places if path}
     findings = []
     for path, error in places:
+        if error["type"] == "too_short" and path in inside:
+            continue
         at = (*path, "kind") if error["type"].startswith("union_tag") else path
         if error["type"] == "union_tag_not_found":
             findings.append(document.finding(at, "missing: what kind of fault"))
         elif error["type"] != "missing" or path in missing:
-            findings.append(document.finding(at, _sentence(model, document.data, path, error)))
+            findings.append(document.finding(at, _sentence(model, document.data, path, error, also)))
     return None, findings
+
+
+def _positions(document: Document, data: Any, path: KeyPath) -> Iterator[tuple[str, str]]:
+    origin = document.origin(path)
+    yield origin.where, key_text(origin.key)
+    steps = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, (list, tuple)) else ()
+    for key, value in steps:
+        yield from _positions(document, value, (*path, key))
+
+
+def in_file_order(findings: Iterable[Finding], documents: Iterable[Document]) -> list[Finding]:
+    """Sort findings as a reader meets them, once each.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What is wrong.
+    documents : iterable of Document
+        What was read, in order; a key that is absent belongs to the table it is missing from.
+    """
+    rank: dict[tuple[str, str], int] = {}
+    for document in documents:
+        for place in _positions(document, document.data, ()):
+            rank.setdefault(place, len(rank))
+    files = {where: place for place, where in enumerate(dict.fromkeys(where for where, _ in rank))}
+
+    def order(finding: Finding) -> tuple[int, int]:
+        key = finding.key
+        while (finding.where, key) not in rank and key:
+            key = key.rpartition(".")[0]
+        return files.get(finding.where, -1), rank.get((finding.where, key), -1)
+
+    return sorted(dict.fromkeys(findings), key=order)

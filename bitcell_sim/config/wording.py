@@ -28,6 +28,7 @@ UNITS = {
     "_h": "hours",
     "_s": "seconds",
 }
+NEAR = 0.6  # similarity of two words, 0 to 1, from which on one may have been meant for the other
 _NS_PER_UNIT = {"_s": 1e9, "_ms": 1e6, "_ns": 1.0, "_h": 3.6e12}
 _QUANTITY = re.compile(r"^\s*([+-]?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ%/]*)\s*$")
 _BARE = re.compile(r"^[A-Za-z0-9_-]+$")
@@ -85,25 +86,42 @@ def with_unit(key: str) -> str:
     return f"{key} ({UNITS[suffix]})" if suffix else key
 
 
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Known words nearest to a mistaken one, all that are equally near; empty if none is.
+
+    >>> nearest("us-est", ["us-west", "eu-central", "us-east"])
+    ['us-east', 'us-west']
+    """
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(word.lower())
+    scores = {}
+    for name in sorted(known):
+        matcher.set_seq1(name.lower())
+        scores[name] = matcher.ratio()
+    best = max(scores.values(), default=0.0)
+    return [name for name, score in scores.items() if score == best >= NEAR]
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """Known word nearest to a mistaken one, or None if none is near."""
-    known = list(known)
-    near = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    """First known word nearest to a mistaken one, or None if none is near."""
+    near = nearest(word, known)
     return near[0] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Clause that names the nearest known word, or lists the known ones.
+    """Clause that names the nearest known words, and lists the known ones.
 
     >>> did_you_mean("spare", ["sparse", "measured"])
     "; did you mean 'sparse'? Known: measured, sparse"
     """
-    names = sorted(known)
+    names = sorted(set(known))
     if not names:
         return ""
-    near = closest(word, names)
+    near = nearest(word, names)
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"; did you mean '{near}'? Known: {listed}" if near else f"; known: {listed}"
+    if not near:
+        return f"; known: {listed}"
+    return f"; did you mean {' or '.join(repr(name) for name in near[:3])}? Known: {listed}"
 
 
 def renamed_key(key: str, known: Iterable[str]) -> str | None:
