@@ -19,11 +19,13 @@ from bitcell_sim.kernels.islands import (
     ISLANDS_MAX,
     ONE,
     ZERO,
+    copy_rows,
     give_birth,
     refit_columns,
     settle_islands,
     split_islands,
     step_bits,
+    widest_box,
 )
 from bitcell_sim.kernels.region_history import record_dense, record_entropy, record_island
 from bitcell_sim.kernels.ships import SIDE, Energies
@@ -47,7 +49,7 @@ def _run(islands: int, steps: int, rows: Keys, boxes: Ints, values: Ints, charts
             for _ in range(steps):
                 if box[3] == 0:
                     break
-                old[:] = chart_rows
+                copy_rows(chart_rows, old)
                 top, height = box[1], box[3]
                 step_bits(chart_rows, box)
                 give_birth(old, chart_rows, charts[island], top, height)
@@ -66,7 +68,7 @@ def _run_recorded(
             if box[3] == 0:
                 continue
             chart_rows = rows[island]
-            old[:] = chart_rows
+            copy_rows(chart_rows, old)
             top, height = box[1], box[3]
             step_bits(chart_rows, box)
             if values[island] == 0:
@@ -182,8 +184,7 @@ def evolve(indexes: Ints, energies: Energies, steps: int, history: bool) -> tupl
     done = 0
     while done < steps and islands:
         islands, horizon = settle_islands(islands, rows, boxes, values, charts)
-        widest = boxes[:islands, 2:].max() if islands else 0
-        if horizon == 0 or widest > BOX_WIDE:
+        if horizon == 0 or widest_box(islands, boxes) > BOX_WIDE:
             count = _count_cells(islands, rows)
             listed = np.empty(count, np.int64)
             listed_energies = np.empty(count, np.uint8)

@@ -223,8 +223,11 @@ def _region_history(
     Parameters
     ----------
     known : ndarray of float64, shape (20, 20)
-        Entropy by the count of each player's cells; negative where it is not known yet.
+        Working space: entropy by the count of each player's cells; negative where it is not known yet.
     """
+    for live_a in range(LIVE_MAX):
+        for live_b in range(LIVE_MAX):
+            known[live_a, live_b] = UNKNOWN
     changes_a = changes_b = 0
     ted = 0.0
     for step in range(steps):
@@ -300,10 +303,15 @@ def fight_in_closed_form(
     turns = (steps >> 2) & MASK
     left_a, top_a = corners[0][0] + turns * SHIFTS[ship_a, 0], corners[0][1] + turns * SHIFTS[ship_a, 1]
     left_b, top_b = corners[1][0] + turns * SHIFTS[ship_b, 0], corners[1][1] + turns * SHIFTS[ship_b, 1]
-    raw_a = _ship_energy_inside(ship_a, powers[0], left_a, top_a, phase, 0)
-    raw_a += _ship_energy_inside(ship_b, powers[1], left_b, top_b, phase, 0)
-    raw_b = _ship_energy_inside(ship_a, powers[0], left_a, top_a, phase, 1)
-    raw_b += _ship_energy_inside(ship_b, powers[1], left_b, top_b, phase, 1)
+    raw_a = raw_b = 0
+    # A loop, as numba would compile the functions once for each constant region.
+    for region in range(2):
+        raw = _ship_energy_inside(ship_a, powers[0], left_a, top_a, phase, region)
+        raw += _ship_energy_inside(ship_b, powers[1], left_b, top_b, phase, region)
+        if region:
+            raw_b = raw
+        else:
+            raw_a = raw
     mii_a = mii_b = start_live = start_total = live = total = 0
     ted_a = ted_b = 0.0
     start_hash = end_hash = np.uint64(0)
@@ -313,11 +321,14 @@ def fight_in_closed_form(
         first = place_ships(ship_a, energy_a, ship_b, energy_b, seed, zero, indexes, energies)
         count = place_noise(seed, zero, indexes, energies, first)
         if history:
-            known = np.full((LIVE_MAX, LIVE_MAX), UNKNOWN)
-            mii_a, ted_a = _region_history(corners, ships, powers, steps, 1, known)
-            mii_b, ted_b = _region_history(corners, ships, powers, steps, 0, known)
-            mii_a += _noise_deaths(indexes, energies, first, count, 1)
-            mii_b += _noise_deaths(indexes, energies, first, count, 0)
+            known = np.empty((LIVE_MAX, LIVE_MAX))
+            for region in range(2):
+                mii, ted = _region_history(corners, ships, powers, steps, region, known)
+                mii += _noise_deaths(indexes, energies, first, count, region)
+                if region:
+                    mii_a, ted_a = mii, ted
+                else:
+                    mii_b, ted_b = mii, ted
         if full:
             sort_cells(indexes, energies, count)
             start_live = count

@@ -13,6 +13,8 @@ island have one energy, births have it too (3e // 3 = e) and none is stored.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -73,10 +75,12 @@ def split_islands(
     indexes: Ints, energies: Energies, count: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies
 ) -> int:
     """Sort cells into islands; return how many, or -1 if they do not fit."""
-    labels = np.full(count, -1, np.int64)
+    labels = np.empty(count, np.int64)
+    for cell in range(count):
+        labels[cell] = -1
     offsets = np.empty((count, 2), np.int64)
     stack = np.empty(count, np.int64)
-    islands = 0
+    islands: Any = np.int64(0)
     for start in range(count):
         if labels[start] >= 0:
             continue
@@ -90,7 +94,8 @@ def split_islands(
         boxes[islands, 2] = width
         boxes[islands, 3] = height
         values[islands] = energies[start]
-        rows[islands, :] = ZERO
+        for y in range(CHART):
+            rows[islands, y] = ZERO
         islands += 1
     for cell in range(count):
         island = labels[cell]
@@ -102,7 +107,7 @@ def split_islands(
     for cell in range(count):
         if values[labels[cell]] == 0:
             charts[labels[cell], (indexes[cell] // SIDE) & 63, indexes[cell] & 63] = energies[cell]
-    return islands
+    return int(islands)
 
 
 @njit(cache=True)
@@ -203,11 +208,14 @@ def _union(start: int, size: int, other_start: int, other_size: int) -> tuple[in
 @njit(cache=True)
 def _move_island(source: int, target: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies) -> None:
     """Overwrite one island with another."""
-    rows[target] = rows[source]
-    boxes[target] = boxes[source]
+    for side in range(4):
+        boxes[target, side] = boxes[source, side]
     values[target] = values[source]
-    if values[source] == 0:
-        charts[target] = charts[source]
+    for y in range(CHART):
+        rows[target, y] = rows[source, y]
+        if values[source] == 0 and rows[source, y] != ZERO:
+            for x in range(CHART):
+                charts[target, y, x] = charts[source, y, x]
 
 
 @njit(cache=True)
@@ -256,7 +264,7 @@ def settle_islands(islands: int, rows: Keys, boxes: Ints, values: Ints, charts: 
     -----
     Zero steps means that two islands might meet in the next one and do not fit in one chart.
     """
-    island = 0
+    island: Any = np.int64(0)
     while island < islands:
         if boxes[island, 3]:
             island += 1
@@ -265,7 +273,7 @@ def settle_islands(islands: int, rows: Keys, boxes: Ints, values: Ints, charts: 
             if island < islands:
                 _move_island(islands, island, rows, boxes, values, charts)
     horizon = FOREVER
-    island = 0
+    island = np.int64(0)
     while island < islands:
         merged = False
         free = CHART - max(boxes[island, 2], boxes[island, 3])
@@ -284,9 +292,25 @@ def settle_islands(islands: int, rows: Keys, boxes: Ints, values: Ints, charts: 
                     break
             alone = min(alone, apart)
         if merged:
-            island = 0
+            island = np.int64(0)
             horizon = FOREVER
         else:
             horizon = min(horizon, alone)
             island += 1
     return islands, horizon
+
+
+@njit(cache=True)
+def copy_rows(source: Keys, target: Keys) -> None:
+    """Copy one chart's bits; a loop, as numba compiles a slice assignment far more slowly."""
+    for y in range(CHART):
+        target[y] = source[y]
+
+
+@njit(cache=True)
+def widest_box(islands: int, boxes: Ints) -> int:
+    """Width or height of the largest island, whichever is more; 0 without any."""
+    widest = 0
+    for island in range(islands):
+        widest = max(widest, boxes[island, 2], boxes[island, 3])
+    return widest
