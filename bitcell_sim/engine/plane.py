@@ -131,6 +131,7 @@ class KernelPlane:
             open_rows=np.zeros(_FIRST_ROWS, np.int32),
             sent_bytes=np.zeros(n, np.int64),
             received_bytes=np.zeros(n, np.int64),
+            settled=np.zeros(n, np.uint8),
         )
 
     @property

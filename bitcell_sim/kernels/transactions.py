@@ -115,14 +115,15 @@ class World(NamedTuple):
     open_rows: Ints32
     sent_bytes: Ints
     received_bytes: Ints
+    settled: Flags
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _code(kind: int, tx: int, a: int, b: int) -> int:
     return (np.int64(kind) << _KIND_SHIFT) | (np.int64(tx) << _TX_SHIFT) | (np.int64(a) << _A_SHIFT) | np.int64(b)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _small_ns(world: World, key: int, tx: int, sequence: int, source: int, target: int, now_ns: int, size: int) -> int:
     """Arrival of a small message that does not queue, nanoseconds."""
     travel = one_way_ns(
@@ -131,7 +132,7 @@ def _small_ns(world: World, key: int, tx: int, sequence: int, source: int, targe
     return now_ns + transmission_ns(size, world.links.uplink_bit_per_s[source]) + travel
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _submit(world: World, tx: int) -> None:
     """The client sends: to the balancer that its region is pointed at."""
     book = world.book
@@ -151,7 +152,7 @@ def _submit(world: World, tx: int) -> None:
     push(world.heap, at, _code(AT_BALANCER, tx, 0, 0))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _next_server(world: World, balancer: int, start: int) -> int:
     """First server from `start` on, round robin, that the balancer takes for up; -1 for none."""
     nodes = world.nodes.state.shape[0]
@@ -162,7 +163,7 @@ def _next_server(world: World, balancer: int, start: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _way_back_ns(world: World, tx: int) -> int:
     """From the balancer to the client, nanoseconds."""
     nodes = world.nodes.state.shape[0]
@@ -174,7 +175,7 @@ def _way_back_ns(world: World, tx: int) -> int:
     return way
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _answer(world: World, tx: int, told: int, at_balancer_ns: int) -> None:
     """The client hears, unless it has given up."""
     book = world.book
@@ -188,7 +189,7 @@ def _answer(world: World, tx: int, told: int, at_balancer_ns: int) -> None:
         book.answered_ns[tx] = given_up
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _try_server(world: World, tx: int, now: int) -> None:
     """The balancer sends the request to the server it has chosen."""
     book = world.book
@@ -206,7 +207,7 @@ def _try_server(world: World, tx: int, now: int) -> None:
     push(world.heap, at, _code(AT_SERVER, tx, 0, 0))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _at_balancer(world: World, tx: int, now: int) -> None:
     balancer = world.book.balancer[tx]
     server = _next_server(world, balancer, world.balancers.turn[balancer])
@@ -218,7 +219,7 @@ def _at_balancer(world: World, tx: int, now: int) -> None:
     _try_server(world, tx, now)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _try_again(world: World, tx: int, now: int) -> None:
     book = world.book
     book.attempt[tx] += 1
@@ -232,7 +233,7 @@ def _try_again(world: World, tx: int, now: int) -> None:
     _try_server(world, tx, now)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _at_server(world: World, tx: int, now: int) -> None:
     """The request reaches the node: accepted and flooded, rejected, refused, or not answered."""
     book = world.book
@@ -269,7 +270,7 @@ def _at_server(world: World, tx: int, now: int) -> None:
     _answer(world, tx, OK, back)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _count_forward(world: World, tx: int, node: int, parent: int) -> None:
     size = world.book.size_bytes[tx] + world.settings[OVERHEAD_BYTES]
     for peer in range(world.nodes.state.shape[0]):
@@ -278,7 +279,7 @@ def _count_forward(world: World, tx: int, node: int, parent: int) -> None:
             world.received_bytes[peer] += size
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _forward(world: World, tx: int, node: int, parent: int, now: int) -> None:
     """A node passes a transaction on to every peer but the one it has it from, message by message."""
     links = world.links
@@ -299,14 +300,16 @@ def _forward(world: World, tx: int, node: int, parent: int, now: int) -> None:
     _count_forward(world, tx, node, parent)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _flood(world: World, tx: int, origin: int, now: int) -> None:
     """First receipts at all nodes while nothing changes: Dijkstra, drawing only delays that can still matter."""
     book = world.book
     links = world.links
     nodes = world.nodes.state.shape[0]
     arrival = book.arrival_ns[tx]
-    settled = np.zeros(nodes, np.bool_)
+    settled = world.settled
+    for node in range(nodes):
+        settled[node] = 0
     size = book.size_bytes[tx] + world.settings[OVERHEAD_BYTES]
     for _ in range(nodes):
         node = -1
@@ -315,7 +318,7 @@ def _flood(world: World, tx: int, origin: int, now: int) -> None:
                 node = other
         if node < 0:
             break
-        settled[node] = True
+        settled[node] = 1
         at = arrival[node]
         leaves = at + world.settings[CHECK_NS] + transmission_ns(size, links.uplink_bit_per_s[node])
         for peer in range(nodes):
@@ -336,7 +339,7 @@ def _flood(world: World, tx: int, origin: int, now: int) -> None:
             book.last_ns[tx] = max(book.last_ns[tx], arrival[node])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _message(world: World, tx: int, source: int, node: int, now: int) -> None:
     """A single message arrives: the first one that a node receives is kept and passed on."""
     book = world.book
@@ -348,7 +351,7 @@ def _message(world: World, tx: int, source: int, node: int, now: int) -> None:
     _forward(world, tx, node, source, now)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def advance(world: World, until_ns: int, rows: int) -> int:
     """Work off everything due before a moment.
 
@@ -401,7 +404,7 @@ def advance(world: World, until_ns: int, rows: int) -> int:
             _submit(world, row)
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def freeze(world: World, now_ns: int) -> int:
     """Turn what is in flight into single messages, before links, peers or nodes change.
 
@@ -430,7 +433,7 @@ def freeze(world: World, now_ns: int) -> int:
     return DONE
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True, no_cpython_wrapper=True, _nrt=False)
 def _freeze_one(world: World, tx: int, now: int) -> None:
     book = world.book
     links = world.links
