@@ -82,7 +82,7 @@ def _links(run: Document) -> Iterator[Finding]:
             yield run.finding(path, f"{said}; give two regions, or one region or node")
         wanted = parameter[kind]
         other = parameter["loss" if kind == "latency" else "latency"]
-        if other in fault:
+        if fault.get(other, 0) != 0:
             yield run.finding((*path, other), f"a {kind} fault has none; did you mean {wanted}?")
         if wanted not in fault or number(fault, wanted) == 0:
             yield run.finding((*path, wanted), f"a {kind} fault needs one above 0")

@@ -57,9 +57,9 @@ def _step(annotation: Any, part: str | int, value: Any) -> Any:
     for plain in _alternatives(annotation):
         if _is_table(plain, value) and part in _fields(plain):
             return _fields(plain)[str(part)].annotation
-        elif get_origin(plain) is tuple and isinstance(part, int):
+        if get_origin(plain) is tuple and isinstance(part, int):
             return get_args(plain)[0]
-        elif get_origin(plain) is dict and isinstance(part, str):
+        if get_origin(plain) is dict and isinstance(part, str):
             return get_args(plain)[1]
     return None
 
