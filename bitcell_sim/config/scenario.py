@@ -44,13 +44,31 @@ class ScenarioFile(Section):
     name: Name | None = Field(default=None, description="Name of the scenario; none: the file's own.")
     title: Text = Field(description="One line for people.")
     extends: ModelName | None = Field(default=None, description="Scenario this one changes.")
-    deployment: ModelName | Deployment = Field(description="Deployment by name, or a whole one.")
-    latency: ModelName | LatencySource | None = Field(default=None, description="None: the deployment's own.")
-    protocol: ModelName | Protocol | None = Field(default=None, description="None: the deployment's own.")
-    proofs: ModelName | Proofs | None = Field(default=None, description="None: the deployment's own.")
-    workload: ModelName | Workload | None = Field(default=None, description="None: the deployment's own.")
-    targets: ModelName | Targets | None = Field(default=None, description="None: the deployment's own.")
-    fault_rates: ModelName | FaultRates | None = Field(default=None, description="None: the deployment's own.")
+    deployment: ModelName | Deployment = Field(description="Deployment: a name, a .toml path, or a table.")
+    latency: ModelName | LatencySource | None = Field(
+        default=None,
+        description="Latency source: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    protocol: ModelName | Protocol | None = Field(
+        default=None,
+        description="Protocol profile: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    proofs: ModelName | Proofs | None = Field(
+        default=None,
+        description="Proof cost model: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    workload: ModelName | Workload | None = Field(
+        default=None,
+        description="Workload: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    targets: ModelName | Targets | None = Field(
+        default=None,
+        description="Limits: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    fault_rates: ModelName | FaultRates | None = Field(
+        default=None,
+        description="Long-run fault rates: a name, a .toml path, or a table; none: the deployment's own.",
+    )
     duration_s: Positive | None = Field(default=None, description="Seconds simulated; none: the deployment's own.")
     warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")
     override: dict[str, Any] = Field(

@@ -22,13 +22,14 @@ def _key(key: str) -> str:
     return key if _BARE.match(key) else _text(key)
 
 
-def _inline(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Write a value that is not a table as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_inline(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return repr(value)
 
 
@@ -39,7 +40,7 @@ def _is_tables(value: Any) -> bool:
 def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, dict) and not _is_tables(value)}
     for key, value in plain.items():
-        yield f"{_key(key)} = {_inline(value)}"
+        yield f"{_key(key)} = {toml_value(value)}"
     for key, value in table.items():
         if key in plain:
             continue

@@ -1,0 +1,32 @@
+"""The file to start from runs as it is, and with every line that it leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bitcell_sim.config import catalog
+from bitcell_sim.config.loader import load_scenario
+from bitcell_sim.config.starter import starter
+from bitcell_sim.errors import ConfigError
+
+
+def test_it_runs_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(starter(), encoding="utf-8")
+    mine, rc3 = load_scenario(tmp_path / "mine.toml"), load_scenario("rc3")
+    assert mine.model_copy(update={"name": rc3.name, "title": rc3.title}) == rc3
+
+
+def test_every_line_left_out_can_be_used(tmp_path: Path) -> None:
+    lines = starter("rc3-min").splitlines()
+    text = "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in lines)
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    mine = load_scenario(tmp_path / "mine.toml")
+    assert mine.fault == tuple(fault for name in catalog.names("scenarios") for fault in load_scenario(name).fault)
+    assert mine.deployment == load_scenario("rc3-min").deployment
+
+
+def test_an_unknown_deployment_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'rc3'"):
+        starter("rc4")
