@@ -134,6 +134,8 @@ def assign(document: Document, assignment: Assignment, skip: int = 0) -> Finding
         path = (*path, step)
         if last:
             document.put(path, assignment.value, origin)
+        elif isinstance(holder, dict) and part not in holder and parts[place + 1].isdecimal():
+            return Finding(origin.where, f"{here}.{parts[place + 1]}", f"no item {parts[place + 1]}: the list is empty")
         elif isinstance(holder, dict) and part not in holder:
             document.put(path, {}, Origin(origin.where, (*lead, *parts[: place + 1]), origin.folder))
         if not last:

@@ -609,6 +609,7 @@ def override_cases() -> Iterator[Case]:
         "proofs.scaling.serial_ratio=0.5",
         "--set: proofs.scaling.serial_ratio: 0.5 is outside its own range",
     )
+    yield sets("fault-of-none", "fault.0.start_s=5", "--set: fault.0: no item 0: the list is empty")
     yield sets("fault-list", 'fault=[{kind="process-crash",node="us-east-1"}]', "--set: fault.0.start_s: missing")
     yield Case(
         "latency-option",

@@ -1,7 +1,8 @@
-"""The file to start from runs as it is, and with every line that it leaves out."""
+"""The file to start from runs as it is, and with every line that it leaves out; so do the reference's examples."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,20 @@ def test_every_line_left_out_can_be_used(tmp_path: Path) -> None:
 def test_an_unknown_deployment_is_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'rc3'"):
         starter("rc4")
+
+
+def test_the_reference_s_examples_load_and_name_every_model(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
+    blocks = [
+        re.sub(r"^    ", "", block, flags=re.MULTILINE)
+        for block in re.findall(r"(?:^    .*\n|^\n)+", text, re.MULTILINE)
+    ]
+    examples = [block.strip() for block in blocks if "title = " in block]
+    assert len(examples) == 2
+    for example in examples:
+        (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+        assert load_scenario(tmp_path / "mine.toml").deployment.hardware.cores == 2
+    (options,) = [block.strip() for block in blocks if block.strip().startswith("--set")]
+    assert load_scenario("rc3", sets=options.split()[1::2]).protocol.battle.engine == "sparse"
+    missing = [name for kind in catalog.KINDS for name in catalog.names(kind) if f"`{name}`" not in text]
+    assert missing == []
