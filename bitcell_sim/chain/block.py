@@ -81,22 +81,3 @@ def wire_bytes(block: schema.Block, transaction_bytes: int, proof_count: int) ->
 def own_work(block: schema.Block, proof_count: int) -> int:
     """Work that one block adds to its chain."""
     return block.work_per_proof * proof_count
-
-
-def heavier(candidate: Block, head: Block) -> bool:
-    """Whether fork choice prefers a chain: more work, then the smaller hash."""
-    if candidate.work != head.work:
-        return candidate.work > head.work
-    return candidate.hash < head.hash
-
-
-def fork_point(one: Block, other: Block) -> Block:
-    """Last common block of two chains."""
-    while one is not other:
-        if one.height >= other.height:
-            assert one.parent is not None, "two chains without a common genesis"
-            one = one.parent
-        else:
-            assert other.parent is not None, "two chains without a common genesis"
-            other = other.parent
-    return one

@@ -20,7 +20,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bitcell_sim.chain.block import Block, heavier
+from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.fork_choice import heaviest
 
 
 class VoteKind(enum.IntEnum):
@@ -151,11 +152,7 @@ class HeightVoting:
     def _choice(self) -> Block | None:
         if self.lock is not None:
             return self.lock
-        best: Block | None = None
-        for block in self.blocks:
-            if best is None or heavier(block, best):
-                best = block
-        return best
+        return heaviest(self.blocks[1:], self.blocks[0]) if self.blocks else None
 
     def _vote(self, kind: VoteKind, block: Block, reaction: Reaction) -> None:
         key = (self.round, kind)

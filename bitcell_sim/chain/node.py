@@ -12,20 +12,19 @@ from typing import Any
 
 import simpy
 
-from bitcell_sim.chain.block import Block, fork_point, heavier
-from bitcell_sim.chain.finality import HeightVoting, Reaction, Vote
+from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
-from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord, VoteRecord
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord
 from bitcell_sim.chain.recovery import Download
-from bitcell_sim.hosts.machine import Machine, Outcome, Priority
+from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
+from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
 from bitcell_sim.network.transport import Kind, call_at
 from bitcell_sim.proving.prover import ProverPool
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
 
 Steps = Generator[simpy.Event, Any, None]
-_ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt
-_KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
 
 
 class Node:
@@ -62,9 +61,8 @@ class Node:
         self.checked: set[Block] = {mesh.genesis}
         self.download = Download(self)
         self.synced = True
-        self.first_vote_due = False
-        self._stakes = [node.stake for node in mesh.deployment.node]
-        self._voting: dict[int, HeightVoting] = {}
+        self._peers_due = False
+        self.voter = Voter(self)
         self._recent: list[Block] = []  # checked blocks above the final height
         self._checking: dict[Block, int] = {}  # when each was received
         self._orphans: dict[Block, list[Block]] = {}
@@ -97,11 +95,10 @@ class Node:
     def reboot(self) -> None:
         """The process is up again, empty, with its chain from disk; its peers are being dialled."""
         self.synced = False
-        self.first_vote_due = True
+        self._peers_due = self.voter.first_vote_due = True
         self.mesh.plane.boot(self.index, self.mesh.now)
         self.stage("process")
-        for voting in list(self._voting.values()):
-            self._start_timer(voting.height, voting.round)
+        self.voter.restart_timers()
 
     def stage(self, name: str) -> None:
         """Note how far the node has come back."""
@@ -112,7 +109,7 @@ class Node:
         self.synced = True
         self.stage("synced")
         if self._process is None:
-            self.start()
+            self.start(self._round_ns())  # the round that is going on has its reveals: join at the next head
 
     def _live(self, delay_ns: int) -> Steps:
         try:
@@ -136,7 +133,7 @@ class Node:
         """One attempt at a height: commit, reveal, battle, pause, and either the block or the wait for it."""
         timing, env, start = self.mesh.protocol.round, self.mesh.env, self.mesh.now
         wire = self.mesh.protocol.wire
-        name = height * _ATTEMPTS_MAX + attempt
+        name = height * ATTEMPTS_MAX + attempt
         peers = self.mesh.peers(self.index)
         if peers:
             self.mesh.transport.arrivals_ns(Kind.COMMIT, self.index, peers, name, wire.commit_bytes)
@@ -157,6 +154,14 @@ class Node:
             if self.head.height >= height:
                 return
         yield env.timeout(seconds_to_ns(timing.block_timeout_s))
+
+    def _round_ns(self) -> int:
+        """Longest that a round of all nodes takes, nanoseconds."""
+        timing, battle = self.mesh.protocol.round, self.mesh.protocol.battle
+        engine = battle.engines[battle.engine]
+        battle_s = engine.core_s * (len(self.mesh.nodes) - 1) / core_rate(self.machine.cores, engine.serial_fraction)
+        phases_s = timing.commit_s + timing.reveal_s + timing.pause_s + timing.block_timeout_s
+        return seconds_to_ns(phases_s + max(battle_s, timing.block_interval_s))
 
     def _until_interval(self, pause_s: float) -> int:
         """Nanoseconds to the next multiple of the block interval on the node's own clock, after the pause."""
@@ -207,7 +212,7 @@ class Node:
         jobs = []
         if self.prover is not None:
             for battle in range(miner_count - 1):
-                noise = self._proof_noise(self._noise.normal(height * _ATTEMPTS_MAX + attempt, battle))
+                noise = self._proof_noise(self._noise.normal(height * ATTEMPTS_MAX + attempt, battle))
                 jobs.append(self.prover.submit((block.index, battle), noise_factor=noise))
         if self.mesh.protocol.proof.mode == "inline" and jobs:
             yield simpy.AllOf(self.mesh.env, jobs)
@@ -269,7 +274,7 @@ class Node:
             if heavier(block, self.head):
                 self._adopt(block)
             self.mesh.record(AdoptionRecord(self.index, block.index, received, checked_at, self.mesh.now))
-            self._react(block.height, self._voting_at(block.height).on_block(block))
+            self.voter.take_block(block)
         for child in self._orphans.pop(block, []):
             self._waiting.discard(child)
             self.take_block(child, child.builder)
@@ -293,10 +298,7 @@ class Node:
 
     def _compatible(self, block: Block) -> bool:
         """Whether a chain keeps what is final and what is locked."""
-        if block.ancestor(self.final.height) is not self.final:
-            return False
-        locks = ((height, voting.lock) for height, voting in self._voting.items() if height > self.final.height)
-        return all(lock is None or height > block.height or block.ancestor(height) is lock for height, lock in locks)
+        return keeps(block, self.final, self.voter.locks(self.final.height))
 
     def _adopt(self, block: Block) -> None:
         """Make a block the head: give back what the old branch held, take out what the new one holds."""
@@ -313,86 +315,21 @@ class Node:
         if higher and self._process is not None and self.mesh.env.active_process is not self._process:
             self._process.interrupt("head")
 
-    # ----------------------------------------------------------------------------------------- votes
-
-    def _voting_at(self, height: int) -> HeightVoting:
-        if height not in self._voting:
-            self._voting[height] = HeightVoting(self.index, height, self._stakes)
-        return self._voting[height]
-
-    def take_vote(self, vote: Vote) -> None:
-        """Count a vote; one for a block this node has not seen makes it ask for the block."""
-        if vote.height <= self.final.height:
-            return
-        if not self.knows(vote.block):
-            self.download.expect(vote.block, vote.voter)
-        self._react(vote.height, self._voting_at(vote.height).on_vote(vote))
-
-    def _react(self, height: int, reaction: Reaction) -> None:
-        for vote in reaction.votes:
-            self._cast(vote)
-        if reaction.timer_round is not None:
-            self._start_timer(height, reaction.timer_round)
-        if reaction.final is not None:
-            self.finalise(reaction.final, self._voting[height].round)
-        elif reaction.votes:
-            self._follow_lock(self._voting[height].lock)
-
-    def _cast(self, vote: Vote) -> None:
-        kind = vote.kind.name.lower()
-        self.mesh.record(VoteRecord(self.index, vote.height, vote.round, kind, vote.block.index, self.mesh.now))
-        if self.first_vote_due:
-            self.first_vote_due = False
-            self.stage("first-vote")
-        self._send_vote(vote, self.mesh.peers(self.index))
-
-    def _send_vote(self, vote: Vote, targets: list[int], *, again: int = 0) -> None:
-        """Send a vote; `again` tells repetitions apart."""
-        if targets:
-            name = (vote.height * _ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
-            size = self.mesh.protocol.wire.vote_bytes
-            handler = self._on_vote_sent
-            self.mesh.transport.broadcast(Kind.VOTE, self.index, targets, name, size, handler, vote, again=again)
-
-    def _on_vote_sent(self, target: int, vote: Vote) -> None:
-        self.mesh.nodes[target].take_vote(vote)
+    # ----------------------------------------------------------------------------------------- peers
 
     def on_connected(self, peer: int) -> None:
         """Tell a new peer where this node stands, and repeat the votes that it may lack."""
+        if self._peers_due and len(self.mesh.peers(self.index)) >= self.mesh.deployment.recovery.healthy_peers:
+            self._peers_due = False
+            self.stage("peers")
         size, now = self.mesh.protocol.wire.announce_bytes, self.mesh.now
         status = (self.index, self.head, self.final)
         self.mesh.transport.send(Kind.STATUS, self.index, peer, now, size, self._on_status, *status)
-        if not self.synced:
-            return
-        for height in sorted(self._voting):
-            for vote in self._voting[height].own_votes():
-                self._send_vote(vote, [peer], again=now)
+        if self.synced:
+            self.voter.repeat(peer)
 
     def _on_status(self, target: int, source: int, head: Block, final: Block) -> None:
         self.mesh.nodes[target].download.hear(source, head, final)
-
-    def _start_timer(self, height: int, round_number: int) -> None:
-        if round_number < 0:
-            return
-        rules = self.mesh.protocol.finality
-        after = seconds_to_ns(rules.timeout_s + rules.timeout_step_s * round_number)
-        boot_ns = int(self.mesh.state.boot_ns[self.index])
-        call_at(self.mesh.env, self.mesh.now + after, self._on_timer, height, round_number, boot_ns)
-
-    def _on_timer(self, height: int, round_number: int, boot_ns: int) -> None:
-        alive = self.mesh.is_up(self.index) and self.mesh.state.boot_ns[self.index] == boot_ns
-        if alive and height in self._voting and height > self.final.height:
-            self._react(height, self._voting[height].on_timeout(round_number))
-
-    def _follow_lock(self, lock: Block | None) -> None:
-        """Move to the best chain that keeps a new lock, if the head does not."""
-        if lock is None or self._compatible(self.head):
-            return
-        best = lock
-        for block in self._recent:
-            if heavier(block, best) and self._compatible(block):
-                best = block
-        self._adopt(best)
 
     def finalise(self, block: Block, vote_round: int) -> None:
         """A block, and with it its ancestors, cannot be undone any more."""
@@ -403,8 +340,11 @@ class Node:
             self.mesh.record(FinalRecord(self.index, ancestor.index, self.mesh.now, vote_round))
         self.final = block
         self._recent = [other for other in self._recent if other.height > block.height]
-        for height in [height for height in self._voting if height < block.height - _KEPT_HEIGHTS]:
-            del self._voting[height]
-        if self.head.ancestor(block.height) is not block:
-            self._adopt(max([block, *self._recent], key=lambda b: (self._compatible(b), b.work, -b.hash)))
+        self.voter.forget_below(block.height)
+        self.follow(block)
+
+    def follow(self, kept: Block) -> None:
+        """Move to the best chain that keeps a block just locked or final, if the head does not."""
+        if not self._compatible(self.head):
+            self._adopt(heaviest(filter(self._compatible, self._recent), kept))
 

@@ -121,7 +121,7 @@ class Download:
     def _on_request(self, peer: int, goal: Block, ask_number: int) -> None:
         """The peer answers with the oldest blocks that the asker lacks."""
         missing = [block for block in goal.chain(1) if block not in self._node.checked]
-        some = missing[::-1][: self._mesh.deployment.recovery.headers_per_request]
+        some = missing[::-1][: self._mesh.deployment.recovery.blocks_per_request]
         size = self._mesh.protocol.wire.announce_bytes + sum(block.size_bytes for block in some)
         name = self._mesh.now
         self._mesh.transport.send(

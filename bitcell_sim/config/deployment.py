@@ -99,7 +99,7 @@ class Recovery(Section):
     dial_timeout_s: Positive = Field(description="Seconds after which a dial to a silent peer is given up.")
     discovery_interval_s: Positive = Field(description="Seconds between two rounds of peer discovery.")
     healthy_peers: Count = Field(description="Peers a node needs before it counts as recovered.")
-    headers_per_request: PositiveCount = Field(description="Block headers one request may bring.")
+    blocks_per_request: PositiveCount = Field(description="Blocks that one request brings at most.")
 
 
 class Deployment(Section):

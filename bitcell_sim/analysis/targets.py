@@ -1,0 +1,234 @@
+"""What the targets measure, read from the tables of a run; nothing here runs a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Tables = Mapping[str, "pd.DataFrame"]
+Floats = npt.NDArray[np.float64]
+
+SUCCESS_WINDOW_MS = 10_000.0
+SUCCESS_STEP_MS = 1_000.0
+SUCCESS_SHARE = 0.99
+BEFORE_MS = 60_000.0
+CUT_OFF_MARGIN_MS = 180_000.0  # transactions submitted later than this before the end may not have had time
+
+
+def chain_blocks(tables: Tables) -> pd.DataFrame:
+    """Blocks of the final chain, lowest first."""
+    blocks = tables["blocks"]
+    return blocks[blocks["state"] == "final"].sort_values("height", kind="stable")
+
+
+def warm_from_ms(tables: Tables, warmup_blocks: int) -> float:
+    """When the last of the first blocks was built, which no figure counts; NaN if there are not more."""
+    built = chain_blocks(tables)["built_ms"].to_numpy()
+    return float(built[warmup_blocks - 1]) if len(built) > warmup_blocks >= 1 else float("nan" if warmup_blocks else 0)
+
+
+def finality_s(tables: Tables, warmup_blocks: int, end_ms: float) -> Floats:
+    """Seconds from submission to finality of each accepted transaction; one not final counts up to the end of the run."""
+    start = warm_from_ms(tables, warmup_blocks)
+    frame = tables["transactions"]
+    submitted = frame["submitted_ms"].to_numpy()
+    counted = (submitted >= start) & (submitted < end_ms - CUT_OFF_MARGIN_MS) & frame["accepted_ms"].notna().to_numpy()
+    final = frame["final_ms"].to_numpy()[counted]
+    waited: Floats = (np.where(np.isnan(final), end_ms, final) - submitted[counted]) / 1000.0
+    return waited
+
+
+def block_finality_s(tables: Tables, warmup_blocks: int) -> Floats:
+    """Seconds from a block's making until nodes with more than two thirds of the stake have seen it final."""
+    blocks = chain_blocks(tables).iloc[warmup_blocks:]
+    return (blocks["quorum_final_ms"] - blocks["built_ms"]).dropna().to_numpy() / 1000.0
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Transactions per second of one run, and what holds them back.
+
+    Parameters
+    ----------
+    final_tps : float
+        Final transactions over the time between blocks; NaN with too few blocks.
+    round_s : float
+        Mean seconds between blocks.
+    full_share, gas_share : float
+        Share of blocks at the cap of transactions; mean gas used over the limit.
+    pool_full_share : float
+        Share of requests that were told the pool is full.
+    blocks : int
+        Blocks counted.
+    """
+
+    final_tps: float
+    round_s: float
+    full_share: float
+    gas_share: float
+    pool_full_share: float
+    blocks: int
+
+
+def throughput(tables: Tables, warmup_blocks: int, max_transactions: int, gas_limit: int) -> Throughput:
+    """Sustained final transactions per second, from block to block so that no partial round counts."""
+    blocks = chain_blocks(tables).iloc[max(0, warmup_blocks - 1) :]
+    counted = blocks.iloc[1:]
+    if len(counted) < 2:
+        return Throughput(float("nan"), float("nan"), float("nan"), float("nan"), float("nan"), len(counted))
+    span_s = (counted["built_ms"].iloc[-1] - blocks["built_ms"].iloc[0]) / 1000.0
+    requests = tables["transactions"]["request"]
+    return Throughput(
+        final_tps=float(counted["transaction_count"].sum() / span_s),
+        round_s=float(span_s / len(counted)),
+        full_share=float((counted["transaction_count"] >= max_transactions).mean()),
+        gas_share=float((counted["gas"] / gas_limit).mean()),
+        pool_full_share=float((requests == "rejected").mean()),
+        blocks=len(counted),
+    )
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """Proof jobs of one run.
+
+    Parameters
+    ----------
+    demanded_s : ndarray of float64
+        Seconds each would take on the node's own cores alone.
+    killed : int
+        Jobs killed for want of memory.
+    utilisation : float
+        Demanded seconds over the seconds that battles leave; 1 or more never catches up.
+    """
+
+    demanded_s: Floats
+    killed: int
+    utilisation: float
+
+
+def proofs(tables: Tables, warmup_blocks: int, cores: int) -> Proofs:
+    """What a run's proofs demanded, and what was there for them."""
+    frame = tables["proofs"]
+    start = warm_from_ms(tables, warmup_blocks)
+    frame = frame[frame["queued_ms"] >= start]
+    demanded = frame["demanded_s"].to_numpy()
+    blocks = chain_blocks(tables)
+    samples = tables["samples"]
+    last = float(blocks["built_ms"].iloc[-1]) if len(blocks) else start
+    nodes = samples["node"].nunique()
+    rounds = tables["rounds"]
+    rounds = rounds[(rounds["battle_end_ms"] > start) & (rounds["battle_end_ms"] <= last)]
+    battle_s = float((rounds["battle_end_ms"] - rounds["reveal_end_ms"]).sum()) / 1000.0
+    in_span = (frame["queued_ms"] <= last).to_numpy()
+    free_s = nodes * (last - start) / 1000.0 - battle_s
+    share = float(demanded[in_span].sum()) / free_s if free_s > 0 else float("nan")
+    return Proofs(demanded, int((frame["outcome"] == "killed").sum()), share)
+
+
+def recovery_stages_s(tables: Tables) -> pd.DataFrame:
+    """Seconds from each crash to each stage of the way back; NaN for a stage not reached.
+
+    Returns
+    -------
+    DataFrame
+        One row a crash: node, crash_ms, process, peers, synced, first-vote, served, recovered (the last of process, peers
+        and synced).
+    """
+    import pandas as pd
+
+    stages = tables["recoveries"]
+    balancers = tables["balancers"]
+    rows: list[dict[str, Any]] = []
+    for node, of_node in stages.groupby("node", observed=True):
+        crashes = of_node[of_node["stage"] == "crash"]["at_ms"].to_numpy()
+        back = balancers[(balancers["node"] == node) & (balancers["up"] == 1)]["at_ms"].to_numpy()
+        for i, crash in enumerate(crashes):
+            until = crashes[i + 1] if i + 1 < len(crashes) else np.inf
+            mine = of_node[(of_node["at_ms"] >= crash) & (of_node["at_ms"] < until)]
+            first = mine.groupby("stage")["at_ms"].min()
+            row: dict[str, Any] = {"node": node, "crash_ms": crash}
+            for stage in ("process", "peers", "synced", "first-vote"):
+                row[stage] = (first.get(stage, np.nan) - crash) / 1000.0
+            served = back[(back > crash) & (back < until)]
+            row["served"] = (served.max() - crash) / 1000.0 if len(served) else np.nan
+            row["recovered"] = np.max([row["process"], row["peers"], row["synced"]])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Failover:
+    """One region's loss.
+
+    Parameters
+    ----------
+    region : str
+        What was lost.
+    clients_s, chain_s : float
+        Seconds until the other regions' clients are served again, and until the first block made after the loss is final.
+    cut_off : bool
+        Whether the region came back first; the figure is then the time until it did.
+    """
+
+    region: str
+    clients_s: float
+    chain_s: float
+    cut_off: bool
+
+    @property
+    def total_s(self) -> float:
+        """Seconds until both."""
+        return max(self.clients_s, self.chain_s)
+
+
+def failovers(tables: Tables) -> list[Failover]:
+    """How long each loss of a region was felt by the others."""
+    faults = tables["faults"]
+    lost = faults[faults["kind"] == "region-loss"]
+    return [_failover(tables, row.target, row.start_ms, row.end_ms) for row in lost.itertuples()]
+
+
+def _failover(tables: Tables, region: str, start_ms: float, end_ms: float) -> Failover:
+    frame = tables["transactions"]
+    others = (frame["client_region"] != region).to_numpy()
+    submitted = frame["submitted_ms"].to_numpy()[others]
+    good = frame["request"].isin(["ok", "rejected"]).to_numpy()[others]
+    before = good[(submitted >= start_ms - BEFORE_MS) & (submitted < start_ms)]
+    usual = float(before.mean()) if len(before) else float("nan")
+    served = first_good_window_ms(submitted, good, start_ms, end_ms, SUCCESS_SHARE * usual)
+    blocks = chain_blocks(tables)
+    after = blocks[blocks["built_ms"] > start_ms]["quorum_final_ms"].to_numpy()
+    final = float(after[0]) if len(after) else end_ms
+    cut_off = served >= end_ms or final >= end_ms
+    return Failover(
+        region, (min(served, end_ms) - start_ms) / 1000.0, (min(final, end_ms) - start_ms) / 1000.0, cut_off
+    )
+
+
+def first_good_window_ms(submitted_ms: Floats, good: npt.NDArray[np.bool_], start_ms: float, end_ms: float, share: float) -> float:
+    """End of the first window after a moment in which at least this share of requests succeeded; `end_ms` if none.
+
+    Parameters
+    ----------
+    submitted_ms : ndarray of float64, shape (n,)
+        When each request was sent, ascending.
+    good : ndarray of bool, shape (n,)
+        Whether it succeeded.
+    start_ms, end_ms, share : float
+        Where to look, and what is enough.
+    """
+    counted = np.concatenate([[0], np.cumsum(good)])
+    opens = np.arange(start_ms, end_ms - SUCCESS_WINDOW_MS, SUCCESS_STEP_MS)
+    first = np.searchsorted(submitted_ms, opens)
+    last = np.searchsorted(submitted_ms, opens + SUCCESS_WINDOW_MS)
+    sent = last - first
+    enough = (sent > 0) & (counted[last] - counted[first] >= share * sent)
+    return float(opens[int(np.argmax(enough))] + SUCCESS_WINDOW_MS) if enough.any() else end_ms

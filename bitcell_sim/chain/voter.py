@@ -1,0 +1,118 @@
+"""One node's part in finality: it casts votes, counts those of others, and lets rounds time out.
+
+The rules are in :mod:`bitcell_sim.chain.finality`; here they meet the network and the clock. Votes cast and locks are on
+disk and survive a crash of the process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.finality import HeightVoting, Reaction, Vote
+from bitcell_sim.chain.records import VoteRecord
+from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.units import seconds_to_ns
+
+if TYPE_CHECKING:
+    from bitcell_sim.chain.node import Node
+
+ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt or round
+_KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
+
+
+class Voter:
+    """Votes of one node.
+
+    Parameters
+    ----------
+    node : Node
+        Whose.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._mesh = node.mesh
+        self._stakes = [entry.stake for entry in node.mesh.deployment.node]
+        self._voting: dict[int, HeightVoting] = {}
+        self.first_vote_due = False
+
+    def locks(self, above: int) -> dict[int, Block]:
+        """Locked block of every height above the final one."""
+        voting = self._voting.items()
+        return {height: at.lock for height, at in voting if height > above and at.lock is not None}
+
+    def take_block(self, block: Block) -> None:
+        """Vote on a checked block."""
+        self._react(block.height, self._at(block.height).on_block(block))
+
+    def take_vote(self, vote: Vote) -> None:
+        """Count a vote; one for a block this node has not seen makes it ask for the block."""
+        if vote.height <= self._node.final.height:
+            return
+        if not self._node.knows(vote.block):
+            self._node.download.expect(vote.block, vote.voter)
+        self._react(vote.height, self._at(vote.height).on_vote(vote))
+
+    def repeat(self, peer: int) -> None:
+        """Send the latest own votes again to a peer that may lack them."""
+        for height in sorted(self._voting):
+            for vote in self._voting[height].own_votes():
+                self._send(vote, [peer], again=self._mesh.now)
+
+    def restart_timers(self) -> None:
+        """A process that has started again waits anew."""
+        for height, voting in self._voting.items():
+            self._start_timer(height, voting.round)
+
+    def forget_below(self, final_height: int) -> None:
+        """Drop what no peer can lack any more."""
+        for height in [height for height in self._voting if height < final_height - _KEPT_HEIGHTS]:
+            del self._voting[height]
+
+    def _at(self, height: int) -> HeightVoting:
+        if height not in self._voting:
+            self._voting[height] = HeightVoting(self._node.index, height, self._stakes)
+        return self._voting[height]
+
+    def _react(self, height: int, reaction: Reaction) -> None:
+        for vote in reaction.votes:
+            self._cast(vote)
+        if reaction.timer_round is not None:
+            self._start_timer(height, reaction.timer_round)
+        voting = self._voting[height]
+        if reaction.final is not None:
+            self._node.finalise(reaction.final, voting.round)
+        elif reaction.votes and voting.lock is not None:
+            self._node.follow(voting.lock)
+
+    def _cast(self, vote: Vote) -> None:
+        kind = vote.kind.name.lower()
+        self._mesh.record(VoteRecord(self._node.index, vote.height, vote.round, kind, vote.block.index, self._mesh.now))
+        if self.first_vote_due:
+            self.first_vote_due = False
+            self._node.stage("first-vote")
+        self._send(vote, self._mesh.peers(self._node.index))
+
+    def _send(self, vote: Vote, targets: list[int], *, again: int = 0) -> None:
+        if targets:
+            name = (vote.height * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
+            size, source = self._mesh.protocol.wire.vote_bytes, self._node.index
+            self._mesh.transport.broadcast(Kind.VOTE, source, targets, name, size, self._deliver, vote, again=again)
+
+    def _deliver(self, target: int, vote: Vote) -> None:
+        self._mesh.nodes[target].voter.take_vote(vote)
+
+    def _start_timer(self, height: int, round_number: int) -> None:
+        if round_number < 0:
+            return
+        rules = self._mesh.protocol.finality
+        after = seconds_to_ns(rules.timeout_s + rules.timeout_step_s * round_number)
+        boot_ns = int(self._mesh.state.boot_ns[self._node.index])
+        call_at(self._mesh.env, self._mesh.now + after, self._on_timer, height, round_number, boot_ns)
+
+    def _on_timer(self, height: int, round_number: int, boot_ns: int) -> None:
+        node = self._node.index
+        alive = self._mesh.is_up(node) and self._mesh.state.boot_ns[node] == boot_ns
+        if alive and height in self._voting and height > self._node.final.height:
+            self._react(height, self._voting[height].on_timeout(round_number))
