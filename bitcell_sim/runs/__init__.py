@@ -1,0 +1,1 @@
+"""Runs on disk, and many of them at once."""
