@@ -12,7 +12,7 @@ from numba import njit
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
-from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, pack, step_words
+from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, pack, sweep
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -121,8 +121,9 @@ def evolve_dense(
     source = pack(grid)
     target = np.empty_like(source)
     sums = np.empty(source.shape[1], np.uint16)
+    between = np.empty((1, 4, source.shape[1]), np.uint16)
     for _ in range(steps):
-        step_words(source, target, sums)
+        sweep(source, target, between, sums, 1)
         source, target = target, source
         if history:
             record_dense(target, source, mii, ted)

@@ -31,19 +31,15 @@ from bitcell_sim.kernels.battle_rules import (
     REGION_SIDE,
     REGION_TOP,
     Figures,
-    census,
     corner,
+    decide,
     entropy_term,
-    fluctuated,
     is_zero,
-    lexicographic_hash,
     place_noise,
     place_ships,
     region_of,
     seed_word,
-    sort_cells,
-    sparse_fnv,
-    verdict,
+    sort_and_count,
 )
 from bitcell_sim.kernels.ships import SIDE, Energies, derive_motion
 
@@ -330,19 +326,10 @@ def fight_in_closed_form(
                 else:
                     mii_b, ted_b = mii, ted
         if full:
-            sort_cells(indexes, energies, count)
-            start_live = count
-            start_total = census(indexes, energies, count)[2]
-            start_hash = sparse_fnv(indexes, energies, count)
+            start_live, start_total, start_hash = sort_and_count(indexes, energies, count)
             live = _place_at(ship_a, powers[0], left_a, top_a, phase, indexes, energies, 0)
             live = _place_at(ship_b, powers[1], left_b, top_b, phase, indexes, energies, live)
-            sort_cells(indexes, energies, live)
-            total = census(indexes, energies, live)[2]
-            end_hash = sparse_fnv(indexes, energies, live)
-    final_a = fluctuated(raw_a, seed, zero, 0)
-    final_b = fluctuated(raw_b, seed, zero, 1)
-    lex_a = lexicographic_hash(seed, ship_a, x_a, y_a)
-    lex_b = lexicographic_hash(seed, ship_b, x_b, y_b)
-    winner, stage = verdict(final_a, final_b, history, mii_a, mii_b, ted_a, ted_b, lex_a, lex_b)
-    decision = (winner, stage, raw_a, raw_b, final_a, final_b, mii_a, mii_b, ted_a, ted_b, lex_a, lex_b)
+            live, total, end_hash = sort_and_count(indexes, energies, live)
+    players = ((ship_a, x_a, y_a), (ship_b, x_b, y_b))
+    decision = decide(seed, players, (raw_a, raw_b), history, (mii_a, mii_b), (ted_a, ted_b))
     return (True, *decision, start_live, start_total, start_hash, live, total, end_hash)

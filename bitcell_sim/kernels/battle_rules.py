@@ -198,6 +198,13 @@ def census(indexes: Ints, energies: Energies, count: int) -> tuple[int, int, int
 
 
 @njit(cache=True)
+def sort_and_count(indexes: Ints, energies: Energies, count: int) -> tuple[int, int, np.uint64]:
+    """Sort a grid's live cells in place; return their count, total energy and the grid's FNV-1a hash."""
+    sort_cells(indexes, energies, count)
+    return count, census(indexes, energies, count)[2], sparse_fnv(indexes, energies, count)
+
+
+@njit(cache=True)
 def fluctuated(raw: int, seed: bytes, zero: bool, player: int) -> int:
     """Energy after the seed's fluctuation of 95 to 105 %; at least 1 unless the seed is zero."""
     if zero:
@@ -225,23 +232,49 @@ def entropy_term(count: int) -> float:
 
 
 @njit(cache=True)
-def verdict(
-    final_a: int,
-    final_b: int,
+def decide(
+    seed: bytes,
+    players: tuple[tuple[int, int, int], tuple[int, int, int]],
+    raw: tuple[int, int],
     history: bool,
-    mii_a: int,
-    mii_b: int,
-    ted_a: float,
-    ted_b: float,
-    lex_a: np.uint64,
-    lex_b: np.uint64,
-) -> tuple[int, int]:
-    """Winner (0 for A, 1 for B) and the stage that decided it."""
+    mii: tuple[int, int],
+    ted: tuple[float, float],
+) -> Figures:
+    """Decide a battle by energy, then MII and TED if there is a history, then the smaller hash; equal hashes give A.
+
+    Parameters
+    ----------
+    seed : bytes
+        32 bytes.
+    players : tuple
+        Ship, x and y of each player.
+    raw : tuple of int
+        Energy in each player's region.
+    history : bool
+        Whether MII and TED count.
+    mii, ted : tuple
+        Both history scores of each player.
+
+    Returns
+    -------
+    tuple
+        Winner and stage, then raw and final energy, MII, TED and hash of each player.
+    """
+    zero = is_zero(seed)
+    final_a = fluctuated(raw[0], seed, zero, 0)
+    final_b = fluctuated(raw[1], seed, zero, 1)
+    lex_a = lexicographic_hash(seed, players[0][0], players[0][1], players[0][2])
+    lex_b = lexicographic_hash(seed, players[1][0], players[1][1], players[1][2])
     if final_a != final_b:
-        return (0 if final_a > final_b else 1), BY_ENERGY
-    if history:
-        if mii_a != mii_b:
-            return (0 if mii_a > mii_b else 1), BY_MII
-        if ted_a != ted_b:
-            return (0 if ted_a > ted_b else 1), BY_TED
-    return (0 if lex_a <= lex_b else 1), BY_LEX
+        stage = BY_ENERGY
+        winner = 0 if final_a > final_b else 1
+    elif history and mii[0] != mii[1]:
+        stage = BY_MII
+        winner = 0 if mii[0] > mii[1] else 1
+    elif history and ted[0] != ted[1]:
+        stage = BY_TED
+        winner = 0 if ted[0] > ted[1] else 1
+    else:
+        stage = BY_LEX
+        winner = 0 if lex_a <= lex_b else 1
+    return winner, stage, raw[0], raw[1], final_a, final_b, mii[0], mii[1], ted[0], ted[1], lex_a, lex_b

@@ -10,14 +10,12 @@ from bitcell_sim.kernels.battle_rules import (
     CELLS_AT_START_MAX,
     Figures,
     census,
-    fluctuated,
+    decide,
     is_zero,
-    lexicographic_hash,
     place_noise,
     place_ships,
-    sort_cells,
+    sort_and_count,
     sparse_fnv,
-    verdict,
 )
 
 
@@ -76,21 +74,14 @@ def fight_by_steps(
     start_live = start_total = live = total = 0
     start_hash = end_hash = np.uint64(0)
     if full:
-        sort_cells(indexes, energies, count)
-        start_live = count
-        start_total = census(indexes, energies, count)[2]
-        start_hash = sparse_fnv(indexes, energies, count)
+        start_live, start_total, start_hash = sort_and_count(indexes, energies, count)
     after, after_energies, mii, ted = evolve(indexes[:count], energies[:count], steps, history)
     raw_a, raw_b, energy = census(after, after_energies, len(after))
     if full:
         live = len(after)
         total = energy
         end_hash = sparse_fnv(after, after_energies, live)
-    final_a = fluctuated(raw_a, seed, zero, 0)
-    final_b = fluctuated(raw_b, seed, zero, 1)
-    lex_a = lexicographic_hash(seed, ship_a, x_a, y_a)
-    lex_b = lexicographic_hash(seed, ship_b, x_b, y_b)
     # A player's score is what happened in the opponent's region.
-    winner, stage = verdict(final_a, final_b, history, mii[1], mii[0], ted[1], ted[0], lex_a, lex_b)
-    decision = (winner, stage, raw_a, raw_b, final_a, final_b, mii[1], mii[0], ted[1], ted[0], lex_a, lex_b)
+    players = ((ship_a, x_a, y_a), (ship_b, x_b, y_b))
+    decision = decide(seed, players, (raw_a, raw_b), history, (mii[1], mii[0]), (ted[1], ted[0]))
     return (*decision, start_live, start_total, start_hash, live, total, end_hash)

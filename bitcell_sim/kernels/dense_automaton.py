@@ -26,6 +26,15 @@ from bitcell_sim.kernels.ships import Energies, Words
 ALIVE = np.uint16(4096)
 ENERGY_MASK = np.uint16(255)
 THIRD = np.uint32(21846)
+DEPTH = 4
+
+
+@njit(cache=True)
+def _fill_borders(row: Words) -> None:
+    """Copy the last and first cell of a row beside its other end."""
+    last = row.shape[0] - 2
+    row[0] = row[last]
+    row[last + 1] = row[1]
 
 
 @njit(cache=True)
@@ -37,6 +46,7 @@ def pack(grid: Energies) -> Words:
         for x in range(columns):
             energy = np.uint16(grid[y, x])
             words[y, x + 1] = energy + ALIVE if energy else energy
+        _fill_borders(words[y])
     return words
 
 
@@ -70,23 +80,42 @@ def _advance_row(sums: Words, here: Words, after: Words) -> None:
 
 
 @njit(cache=True)
-def step_words(source: Words, target: Words, sums: Words) -> None:
-    """One step of a torus of packed words.
+def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int) -> None:
+    """Run some steps of a torus of packed words in one pass over its rows.
 
     Parameters
     ----------
     source, target : ndarray of uint16, shape (rows, columns + 2)
-        The grid before and after; border columns are filled in here.
+        The grid before and after, border columns filled.
+    between : ndarray of uint16, shape (DEPTH, 4, columns + 2)
+        Working space: the last rows of each step but the last.
     sums : ndarray of uint16, shape (columns + 2,)
         Working space.
+    depth : int
+        Steps to run, 1 to DEPTH.
+
+    Notes
+    -----
+    Row y after step k needs rows y - 1 to y + 1 after step k - 1, so step k follows one row behind step k - 1 while
+    those rows are still in the cache. Early steps start above the first row and end below the last, by as many rows
+    as steps follow them, which stands for the torus.
     """
     rows, width = source.shape
-    for y in range(rows):
-        source[y, 0] = source[y, width - 2]
-        source[y, width - 1] = source[y, 1]
-    for y in range(rows):
-        _sum_columns(source[y - 1 if y else rows - 1], source[y], source[y + 1 if y + 1 < rows else 0], sums)
-        _advance_row(sums, source[y, 1 : width - 1], target[y, 1 : width - 1])
+    for front in range(1 - depth, rows + 2 * (depth - 1)):
+        for step in range(depth):
+            y = front - step
+            spare = depth - 1 - step
+            if y < -spare or y >= rows + spare:
+                continue
+            if step == 0:
+                above, here, below = source[(y - 1) % rows], source[y % rows], source[(y + 1) % rows]
+            else:
+                before = between[step - 1]
+                above, here, below = before[(y - 1) & 3], before[y & 3], before[(y + 1) & 3]
+            after = target[y] if spare == 0 else between[step, y & 3]
+            _sum_columns(above, here, below, sums)
+            _advance_row(sums, here[1 : width - 1], after[1 : width - 1])
+            _fill_borders(after)
 
 
 @njit(cache=True)
@@ -108,9 +137,13 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     source = pack(grid)
     target = np.empty_like(source)
     sums = np.empty(source.shape[1], np.uint16)
-    for _ in range(steps):
-        step_words(source, target, sums)
+    between = np.empty((DEPTH, 4, source.shape[1]), np.uint16)
+    done = 0
+    while done < steps:
+        depth = min(DEPTH, steps - done)
+        sweep(source, target, between, sums, depth)
         source, target = target, source
+        done += depth
     return unpack(source)
 
 

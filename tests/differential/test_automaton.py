@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from bitcell_sim.chain.battle import Glider, Pattern, fight
@@ -99,6 +99,7 @@ def test_battles(
     after = arrays_of(dict(sorted(expected["cells"].items(), key=lambda item: item[0][::-1])))
     assert stepped[17] == sparse_fnv(*after, len(after[0]))
     closed = fight_in_closed_form(*arguments)
+    event("closed form" if closed[0] else "stepped")
     if closed[0]:
         assert closed[1:] == stepped
     gliders = [
@@ -116,6 +117,7 @@ def test_closed_form_agrees_with_the_stepper(
 ) -> None:
     arguments = (ship_a, energy_a, 1, 2, ship_b, energy_b, 3, 4, seed, steps, history, full)
     closed = fight_in_closed_form(*arguments)
+    event("closed form" if closed[0] else "stepped")
     if closed[0]:
         assert closed[1:] == fight_by_steps(*arguments)
 
@@ -142,13 +144,15 @@ def test_closed_form_takes_nearly_every_battle_of_a_mesh() -> None:
     assert np.mean(taken) > 0.99
 
 
-@pytest.mark.parametrize("target", ["ship", "noise"])
-def test_closed_form_refuses_noise_that_may_matter(target: str) -> None:
-    """A cell beside a ship, or three cells in a row, which make a blinker."""
-    if target == "ship":
-        words = [16 * 1024 + 258, 10, 5, 9, 511, 300, 8, 90]  # A's jitter is 0: 16642 % 21 = 10 % 21 = 10.
-    else:
-        words = [300, 301, 302, 9, 500, 500, 500, 8]
+@pytest.mark.parametrize(
+    "words",
+    [
+        [16 * 1024 + 258, 10, 5, 9, 511, 300, 8, 90],  # A's jitter is 0, as 16642 % 21 = 10 % 21 = 10.
+        [300, 301, 302, 9, 500, 500, 500, 8],
+    ],
+    ids=["a cell beside a ship", "three in a row, a blinker"],
+)
+def test_closed_form_refuses_noise_that_may_matter(words: list[int]) -> None:
     seed = struct.pack("<8I", *words)
     arguments = (0, 100, 0, 0, 3, 160, 0, 0, seed, 1000, False, True)
     assert not fight_in_closed_form(*arguments)[0]
@@ -172,6 +176,7 @@ def scattered(centres: int, spread: int) -> st.SearchStrategy[Cells]:
 @given(scattered(4, 4), st.integers(0, 150))
 def test_any_few_cells(cells: Cells, steps: int) -> None:
     """Crowds that collide, wrap around the torus and mix energies: grid and history."""
+    event(f"{10 * (len(cells) // 10)} cells or more, {50 * (steps // 50)} steps or more")
     indexes, values = arrays_of(cells)
     after, after_values, mii, ted = evolve(indexes, values, steps, True)
     assert list(after) == sorted(after)
@@ -206,6 +211,34 @@ def test_sparse_and_dense_agree(cells: Cells, steps: int) -> None:
     assert np.array_equal(after_values, dense[1])
     assert np.array_equal(mii, dense_mii)
     assert np.array_equal(ted, dense_ted)
+
+
+def test_large_crowds() -> None:
+    """Up to four crowds of up to 26 x 26 cells, many in the regions: they merge, split and outgrow their charts."""
+    generator = np.random.default_rng(7)
+    outgrown = 0
+    for _ in range(100):
+        cells: Cells = {}
+        for _ in range(generator.integers(1, 5)):
+            x, y = (
+                generator.integers((181, 437), (331, 587))
+                if generator.random() < 0.5
+                else generator.integers(0, 1024, 2)
+            )
+            size = generator.integers(3, 27)
+            for dx, dy in np.argwhere(generator.random((size, size)) < generator.random() * 0.6):
+                cells[(int(x) + int(dx)) % SIDE, (int(y) + int(dy)) % SIDE] = int(generator.integers(1, 256))
+        indexes, values = arrays_of(cells)
+        steps = int(generator.integers(0, 150))
+        after, after_values, mii, ted = evolve(indexes, values, steps, True)
+        dense_mii, dense_ted = np.zeros(2, np.int64), np.zeros(2)
+        dense = evolve_dense(indexes, values, len(indexes), steps, True, dense_mii, dense_ted)
+        assert np.array_equal(after, dense[0])
+        assert np.array_equal(after_values, dense[1])
+        assert np.array_equal(mii, dense_mii)
+        assert np.array_equal(ted, dense_ted)
+        outgrown += len(after) > 100
+    assert outgrown > 10
 
 
 @pytest.mark.parametrize(
