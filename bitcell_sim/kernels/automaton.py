@@ -12,7 +12,7 @@ from numba import njit
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
-from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, pack, sweep
+from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, MARGIN, pack, sweep
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -120,8 +120,8 @@ def evolve_dense(
         grid[indexes[cell] // SIDE, indexes[cell] & MASK] = energies[cell]
     source = pack(grid)
     target = np.empty_like(source)
-    sums = np.empty(source.shape[1], np.uint16)
-    between = np.empty((1, 4, source.shape[1]), np.uint16)
+    sums = np.empty(SIDE + 2 * MARGIN, np.uint16)
+    between = np.empty((1, 4, SIDE + MARGIN), np.uint16)
     for _ in range(steps):
         sweep(source, target, between, sums, 1)
         source, target = target, source
@@ -130,12 +130,12 @@ def evolve_dense(
     live = 0
     for y in range(SIDE):
         for x in range(SIDE):
-            live += source[y, x + 1] != 0
+            live += source[y, x] != 0
     after_indexes = np.empty(live, np.int64)
     after_energies = np.empty(live, np.uint8)
     live = 0
     for index in range(AREA):
-        word = source[index // SIDE, (index & MASK) + 1]
+        word = source[index // SIDE, index & MASK]
         if word != 0:
             after_indexes[live] = index
             after_energies[live] = word & ENERGY_MASK

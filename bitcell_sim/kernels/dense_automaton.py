@@ -27,43 +27,38 @@ ALIVE = np.uint16(4096)
 ENERGY_MASK = np.uint16(255)
 THIRD = np.uint32(21846)
 DEPTH = 4
-
-
-@njit(cache=True)
-def _fill_borders(row: Words) -> None:
-    """Copy the last and first cell of a row beside its other end."""
-    last = row.shape[0] - 2
-    row[0] = row[last]
-    row[last + 1] = row[1]
+# Words before a row of sums, so that rows and sums start at the same place in a cache line; and words unused behind
+# each row of a grid, so that the same column of neighbouring rows does not fall into the same set of the cache.
+MARGIN = 32
 
 
 @njit(cache=True)
 def pack(grid: Energies) -> Words:
-    """Turn cell bytes, shape (rows, columns), into words with a border column on each side."""
+    """Turn cell bytes, shape (rows, columns), into words, shape (rows, columns + MARGIN)."""
     rows, columns = grid.shape
-    words = np.zeros((rows, columns + 2), np.uint16)
+    words = np.zeros((rows, columns + MARGIN), np.uint16)
     for y in range(rows):
         for x in range(columns):
             energy = np.uint16(grid[y, x])
-            words[y, x + 1] = energy + ALIVE if energy else energy
-        _fill_borders(words[y])
+            words[y, x] = energy + ALIVE if energy else energy
     return words
 
 
 @njit(cache=True)
 def unpack(words: Words) -> Energies:
     """Turn words back into cell bytes."""
-    rows, columns = words.shape
-    grid = np.empty((rows, columns - 2), np.uint8)
+    rows = words.shape[0]
+    columns = words.shape[1] - MARGIN
+    grid = np.empty((rows, columns), np.uint8)
     for y in range(rows):
-        for x in range(columns - 2):
-            grid[y, x] = words[y, x + 1] & ENERGY_MASK
+        for x in range(columns):
+            grid[y, x] = words[y, x] & ENERGY_MASK
     return grid
 
 
 @njit(cache=True)
 def _sum_columns(above: Words, here: Words, below: Words, sums: Words) -> None:
-    for x in range(here.shape[0]):
+    for x in range(sums.shape[0]):
         sums[x] = above[x] + here[x] + below[x]
 
 
@@ -85,11 +80,11 @@ def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int)
 
     Parameters
     ----------
-    source, target : ndarray of uint16, shape (rows, columns + 2)
-        The grid before and after, border columns filled.
-    between : ndarray of uint16, shape (DEPTH, 4, columns + 2)
+    source, target : ndarray of uint16, shape (rows, columns + MARGIN)
+        The grid before and after.
+    between : ndarray of uint16, shape (DEPTH, 4, columns + MARGIN)
         Working space: the last rows of each step but the last.
-    sums : ndarray of uint16, shape (columns + 2,)
+    sums : ndarray of uint16, shape (columns + 2 * MARGIN,)
         Working space.
     depth : int
         Steps to run, 1 to DEPTH.
@@ -100,7 +95,10 @@ def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int)
     those rows are still in the cache. Early steps start above the first row and end below the last, by as many rows
     as steps follow them, which stands for the torus.
     """
-    rows, width = source.shape
+    rows = source.shape[0]
+    columns = source.shape[1] - MARGIN
+    inner = sums[MARGIN : MARGIN + columns]
+    framed = sums[MARGIN - 1 : MARGIN + columns + 1]
     for front in range(1 - depth, rows + 2 * (depth - 1)):
         for step in range(depth):
             y = front - step
@@ -113,9 +111,9 @@ def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int)
                 before = between[step - 1]
                 above, here, below = before[(y - 1) & 3], before[y & 3], before[(y + 1) & 3]
             after = target[y] if spare == 0 else between[step, y & 3]
-            _sum_columns(above, here, below, sums)
-            _advance_row(sums, here[1 : width - 1], after[1 : width - 1])
-            _fill_borders(after)
+            _sum_columns(above, here, below, inner)
+            framed[0], framed[columns + 1] = inner[columns - 1], inner[0]
+            _advance_row(framed, here, after[:columns])
 
 
 @njit(cache=True)
@@ -136,7 +134,7 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     """
     source = pack(grid)
     target = np.empty_like(source)
-    sums = np.empty(source.shape[1], np.uint16)
+    sums = np.empty(source.shape[1] + MARGIN, np.uint16)
     between = np.empty((DEPTH, 4, source.shape[1]), np.uint16)
     done = 0
     while done < steps:

@@ -157,8 +157,8 @@ def record_dense(before: Words, after: Words, mii: Ints, ted: Floats) -> None:
 
     Parameters
     ----------
-    before, after : ndarray of uint16, shape (1024, 1026)
-        The grid before and after the step, one border column on each side.
+    before, after : ndarray of uint16, shape (1024, any)
+        The grid before and after the step.
     mii : ndarray of int64, shape (2,)
         Sum of squared changes by region, added to.
     ted : ndarray of float64, shape (2,)
@@ -168,7 +168,7 @@ def record_dense(before: Words, after: Words, mii: Ints, ted: Floats) -> None:
         histogram = np.zeros(256, np.int64)
         squares = 0
         for y in range(REGION_TOP, REGION_TOP + REGION_SIDE):
-            for x in range(REGION_LEFT[region] + 1, REGION_LEFT[region] + REGION_SIDE + 1):
+            for x in range(REGION_LEFT[region], REGION_LEFT[region] + REGION_SIDE):
                 energy: Any = np.int64(after[y, x] & ENERGY_MASK)
                 change: Any = energy - np.int64(before[y, x] & ENERGY_MASK)
                 squares += change * change
