@@ -142,7 +142,13 @@ class Simulation:
         nobody = np.zeros(0, np.int64)
         genesis = Block(-1, 0, 0, -1, None, 0, nobody, 0, 0, 0, 0)
         transport = Transport(
-            self.env, shared.paths, shared.links, lambda node: bool(shared.nodes.state[node] == UP), protocol.wire, seed=self.seed
+            self.env,
+            shared.paths,
+            shared.links,
+            lambda node: bool(shared.nodes.state[node] == UP),
+            protocol.wire,
+            seed=self.seed,
+            before_turn=lambda: self.plane.advance(int(self.env.now)),
         )
         self.mesh = Mesh(
             env=self.env,

@@ -57,6 +57,9 @@ class Transport:
         Sizes and limits.
     seed : int
         Seed of the run.
+    before_turn : callable, optional
+        Called before a message takes its turn on an uplink that small messages wait for too: the transactions up to now
+        have theirs first.
     """
 
     def __init__(
@@ -68,11 +71,13 @@ class Transport:
         wire: Wire,
         *,
         seed: int,
+        before_turn: Callable[[], None] | None = None,
     ) -> None:
         self._env = env
         self._paths = paths
         self._links = links
         self._is_up = is_up
+        self._before_turn = before_turn
         self._wire = wire
         self._keys = {kind: np.uint64(stream_key(seed, f"transport.{kind.value}")) for kind in Kind}
         self.message_count: Counter[tuple[Kind, int, int]] = Counter()
@@ -99,6 +104,7 @@ class Transport:
         size = size_bytes + self._wire.overhead_bytes
         for target in targets:
             self._count(kind, source, target, size)
+        self._let_transactions_first()
         where = np.array(targets, np.int64)
         key, now = self._keys[kind], self._env.now
         return kernel.broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links).tolist()
@@ -129,6 +135,7 @@ class Transport:
         self._count(kind, source, target, size)
         if self._links.cut[source, target]:
             return
+        self._let_transactions_first()
         at_ns = int(
             kernel.bulk_ns(
                 self._keys[kind],
@@ -144,6 +151,10 @@ class Transport:
             )
         )
         call_at(self._env, at_ns, self._deliver, target, handler, what)
+
+    def _let_transactions_first(self) -> None:
+        if self._before_turn is not None and self._links.queueing[0]:
+            self._before_turn()
 
     def _deliver(self, target: int, handler: Handler, what: tuple[Any, ...]) -> None:
         if self._is_up(target):
