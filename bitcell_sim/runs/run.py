@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bitcell_sim.faults.checkers import Violation
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunData:
     """One run: what ran, what happened, and where it is kept.
 
