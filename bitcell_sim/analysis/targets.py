@@ -114,7 +114,7 @@ class Proofs:
     utilisation: float
 
 
-def proofs(tables: Tables, warmup_blocks: int, cores: int) -> Proofs:
+def proofs(tables: Tables, warmup_blocks: int) -> Proofs:
     """What a run's proofs demanded, and what was there for them."""
     frame = tables["proofs"]
     start = warm_from_ms(tables, warmup_blocks)

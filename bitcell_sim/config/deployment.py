@@ -41,6 +41,9 @@ class Region(Section):
         default_factory=dict,
         description="Provider -> its region's name; a latency source of a provider missing here is asked for `name`.",
     )
+    cloud_alternatives: dict[str, Many[str]] = Field(
+        default_factory=dict, description="Provider -> other regions of it that could stand for this one."
+    )
 
 
 class Node(Section):

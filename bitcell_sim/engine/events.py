@@ -38,7 +38,7 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProofOfBlock:
-    """What became of one proof job of a block's builder; -1 where it never started."""
+    """What became of one proof job of a block's builder; -1 for what never happened."""
 
     node: int
     block: int
@@ -61,7 +61,7 @@ class ProofOfBlock:
             job.queued_ns,
             job.start_ns,
             job.end_ns,
-            job.outcome.value,
+            job.outcome.value if job.outcome else "unfinished",
             job.demanded_core_s,
             job.demanded_s,
             job.memory_bytes,

@@ -111,6 +111,7 @@ class Simulation:
                 progress(step / 20)
         self.plane.advance(self.duration_ns)
         self._count_messages()
+        self._close_proofs()
         return settle(self.scenario, self.seed, self.mesh, self.plane, self.record, self.duration_ns)
 
     def _build_network(self) -> Shared:
@@ -178,12 +179,9 @@ class Simulation:
         prediction = predict(
             constants, proof.circuit, grid=proof.grid, steps=proof.steps, cores=cores, prover=proof.prover
         )
-
-        def keep(job: ProofRecord) -> None:
-            block, battle = job.label  # type: ignore[misc]
-            self.record(ProofOfBlock.of(node, block, battle, job))
-
-        return ProverPool(self.env, machine, proof.slots, prediction.cost, keep)
+        return ProverPool(
+            self.env, machine, proof.slots, prediction.cost, lambda job: self._keep_proof(node, job)
+        )
 
     def _build_operations(self, shared: Shared) -> None:
         deployment = self.scenario.deployment
@@ -209,6 +207,16 @@ class Simulation:
             self.scenario.workload,
             self.duration_ns,
         )
+
+    def _close_proofs(self) -> None:
+        """Proofs that wait or run at the end demanded their time too."""
+        for node in self.mesh.nodes:
+            for job in node.prover.unfinished() if node.prover else []:
+                self._keep_proof(node.index, job)
+
+    def _keep_proof(self, node: int, job: ProofRecord) -> None:
+        block, battle = job.label  # type: ignore[misc]
+        self.record(ProofOfBlock.of(node, block, battle, job))
 
     def _connected(self, node: int, peer: int) -> None:
         self.mesh.nodes[node].on_connected(peer)

@@ -29,9 +29,9 @@ class ProofRecord:
         What the caller named it, such as (height, battle).
     queued_ns, start_ns, end_ns : int
         Instants of submission, of the start in a slot, and of the end, nanoseconds; a job lost in the queue never
-        started: its start is -1.
-    outcome : Outcome
-        Done, killed or lost.
+        started: its start is -1, and one that has not ended has -1 as its end.
+    outcome : Outcome or None
+        Done, killed or lost; None while it waits or proves.
     demanded_core_s : float
         Seconds it asks of one core, whether it ran or not.
     demanded_s : float
@@ -44,7 +44,7 @@ class ProofRecord:
     queued_ns: int
     start_ns: int
     end_ns: int
-    outcome: Outcome
+    outcome: Outcome | None
     demanded_core_s: float
     demanded_s: float
     memory_bytes: int
@@ -175,20 +175,25 @@ class ProverPool:
         self._close(job)
         self._fill_slots()
 
+    def unfinished(self) -> list[ProofRecord]:
+        """Jobs that wait or prove now, as records without an end."""
+        return [self._record_of(job, -1, None) for job in [*self._proving, *self._queue]]
+
     def _close(self, job: ProofJob) -> None:
         """Record a job and tell those who wait."""
         outcome = (job.work.outcome if job.work is not None else None) or Outcome.LOST
-        cores = min(float(self.machine.cores), float(job.cost.threads_max))
-        self._record(
-            ProofRecord(
-                label=job.label,
-                queued_ns=job.queued_ns,
-                start_ns=job.start_ns,
-                end_ns=int(self.env.now),
-                outcome=outcome,
-                demanded_core_s=job.core_s,
-                demanded_s=job.core_s / core_rate(cores, job.cost.serial_ratio),
-                memory_bytes=job.cost.memory_bytes,
-            )
-        )
+        self._record(self._record_of(job, int(self.env.now), outcome))
         job.succeed(outcome)
+
+    def _record_of(self, job: ProofJob, end_ns: int, outcome: Outcome | None) -> ProofRecord:
+        cores = min(float(self.machine.cores), float(job.cost.threads_max))
+        return ProofRecord(
+            label=job.label,
+            queued_ns=job.queued_ns,
+            start_ns=job.start_ns,
+            end_ns=end_ns,
+            outcome=outcome,
+            demanded_core_s=job.core_s,
+            demanded_s=job.core_s / core_rate(cores, job.cost.serial_ratio),
+            memory_bytes=job.cost.memory_bytes,
+        )

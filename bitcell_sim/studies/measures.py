@@ -1,0 +1,164 @@
+"""One run and what is kept of it: small enough to come back from another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bitcell_sim.analysis import targets
+from bitcell_sim.analysis.availability_theory import KINDS, MONTH_H, build_mesh, steady_availability
+from bitcell_sim.chain.finality import quorum_stake
+from bitcell_sim.config.schema import Scenario
+from bitcell_sim.engine.simulation import simulate_once
+from bitcell_sim.kernels.availability import long_run
+from bitcell_sim.random_streams import stream_key
+from bitcell_sim.studies import plan
+from bitcell_sim.studies.ping import Ping, ping_pairs
+
+Floats = npt.NDArray[np.float64]
+Kind = Literal["pings", "overload", "at-limit", "steady", "crashes", "losses", "years"]
+HOURS_PER_YEAR = 8760.0
+SAMPLE_INTERVAL_S = 60.0  # no figure here reads the samples finer than that
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One run to do.
+
+    Parameters
+    ----------
+    kind : str
+        Which figures it is for.
+    scenario : Scenario
+        The deployment as it is, or as it might be.
+    seed : int
+        Seed of the run.
+    size : Size
+        How much of it.
+    limit : float
+        Limit of the target where the run depends on it (offered load).
+    """
+
+    kind: Kind
+    scenario: Scenario
+    seed: int
+    size: plan.Size
+    limit: float = 0.0
+
+
+@dataclass
+class Measurement:
+    """What one run gave; only what its kind measures is filled.
+
+    Parameters
+    ----------
+    pings : list of Ping
+        Round trips of every pair of regions.
+    throughput : Throughput or None
+        Final rate and what limits it.
+    offered_tps : float
+        Offered load of the throughput run.
+    finality_s, block_finality_s : ndarray of float64
+        Seconds.
+    proofs : Proofs or None
+        Proof jobs.
+    stages : dict of str to list of float
+        Seconds from a crash to each stage, one entry a crash.
+    failovers : list of Failover
+        One a loss of a region.
+    down_share : float
+        Share of the simulated years out of service.
+    closed_form : float
+        Availability by enumeration.
+    down_by_cause : dict of str to int
+        Microseconds out of service by the classes of fault active then.
+    violations : list of str
+        What the safety checkers found.
+    simulated_s : float
+        Length of the run, seconds.
+    """
+
+    pings: list[Ping] = field(default_factory=list)
+    throughput: targets.Throughput | None = None
+    offered_tps: float = 0.0
+    finality_s: Floats = field(default_factory=lambda: np.zeros(0))
+    block_finality_s: Floats = field(default_factory=lambda: np.zeros(0))
+    proofs: targets.Proofs | None = None
+    stages: dict[str, list[float]] = field(default_factory=dict)
+    failovers: list[targets.Failover] = field(default_factory=list)
+    down_share: float = 0.0
+    closed_form: float = 0.0
+    down_by_cause: dict[str, int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    simulated_s: float = 0.0
+
+
+def measure(task: Task) -> Measurement:
+    """Do one run and keep what its kind asks for."""
+    if task.kind == "pings":
+        return Measurement(pings=ping_pairs(task.scenario, seed=task.seed, repeat=task.size.ping_repeats))
+    if task.kind == "years":
+        return _years(task)
+    return _simulated(task)
+
+
+def _years(task: Task) -> Measurement:
+    deployment = task.scenario.deployment
+    order = [region.name for region in deployment.region]
+    stakes = [node.stake for node in deployment.node]
+    quorum = -(-quorum_stake(stakes) // max(stakes))
+    mesh = build_mesh(task.scenario.fault_rates, [order.index(node.region) for node in deployment.node], quorum)
+    key = np.uint64(stream_key(task.seed, "studies.years"))
+    arguments = mesh.kernel_arguments(task.size.years * HOURS_PER_YEAR, MONTH_H)
+    up_us, down_us, *_ = long_run(key, *arguments)
+    horizon_us = arguments[-2]
+    down = {_causes(bits): int(us) for bits, us in enumerate(down_us) if us}
+    return Measurement(
+        down_share=1.0 - int(up_us) / int(horizon_us),  # type: ignore[call-overload]
+        closed_form=steady_availability(mesh),
+        down_by_cause=down,
+        simulated_s=task.size.years * HOURS_PER_YEAR * 3600.0,
+    )
+
+
+def _causes(bits: int) -> str:
+    """Names of the classes whose bits are set."""
+    return "+".join(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
+
+
+def _scenario(task: Task) -> Scenario:
+    if task.kind == "overload":
+        return plan.loaded(task.scenario, plan.OVERLOAD * task.limit, task.size.blocks)
+    if task.kind == "at-limit":
+        return plan.loaded(task.scenario, task.limit, task.size.blocks)
+    if task.kind == "crashes":
+        return plan.crashes(task.scenario, task.seed)
+    if task.kind == "losses":
+        return plan.region_losses(task.scenario, task.seed, task.size.losses)
+    return plan.steady(task.scenario, task.size.blocks)
+
+
+def _simulated(task: Task) -> Measurement:
+    scenario = _scenario(task)
+    outcome = simulate_once(scenario, seed=task.seed, sample_interval_s=SAMPLE_INTERVAL_S)
+    tables, warmup = outcome.tables, scenario.warmup_blocks
+    result = Measurement(
+        simulated_s=outcome.simulated_s, violations=[f"{v.property}: {v.detail}" for v in outcome.violations]
+    )
+    if task.kind in ("overload", "at-limit"):
+        block = scenario.protocol.block
+        result.throughput = targets.throughput(tables, warmup, block.max_transactions, block.gas_limit)
+        result.offered_tps = scenario.workload.rate_tps
+    elif task.kind == "steady":
+        result.finality_s = targets.finality_s(tables, warmup, scenario.duration_s * 1000.0)
+        result.block_finality_s = targets.block_finality_s(tables, warmup)
+        result.proofs = targets.proofs(tables, warmup)
+    elif task.kind == "crashes":
+        frame = targets.recovery_stages_s(tables)
+        result.stages = {name: frame[name].tolist() for name in frame.columns if name not in ("node", "crash_ms")}
+    else:
+        result.failovers = targets.failovers(tables)
+    return result

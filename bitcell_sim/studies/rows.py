@@ -1,0 +1,361 @@
+"""From measurements to the rows of the scorecard: figure, interval, verdict, and one sentence why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bitcell_sim.analysis.availability_theory import MONTH_H
+from bitcell_sim.analysis.estimates import (
+    Estimate,
+    clustered_quantile,
+    deterministic,
+    judge,
+    mean_interval,
+    quantile,
+    quantile_interval,
+    t_interval_of_replicates,
+)
+from bitcell_sim.config.schema import Scenario, Target
+from bitcell_sim.proving.cost import ProofConstants, ProofPrediction, predict
+from bitcell_sim.studies.measures import Kind, Measurement
+from bitcell_sim.studies.plan import CRASH_SPACING_S
+
+P95 = 0.95
+KILLED_SHARE_MAX = 0.05
+BYTES_PER_GB = 10**9
+
+
+@dataclass
+class Row:
+    """One row of the scorecard; the fields are a contract."""
+
+    id: str
+    title: str
+    statistic: str
+    unit: str
+    limit: float
+    comparison: str
+    measured: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    verdict: str
+    why: str
+    evidence: str
+    beside: dict[str, float | None] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a row is made from.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What was run.
+    seed : int
+        First seed.
+    measured : dict of str to list of Measurement
+        By kind of run.
+    """
+
+    scenario: Scenario
+    seed: int
+    measured: dict[Kind, list[Measurement]]
+
+    def command(self, target: str) -> str:
+        """What repeats a row."""
+        return f"bitcell-sim verify {self.scenario.name} --only '{target}' --seed {self.seed}"
+
+    def runs(self, kind: Kind) -> str:
+        """How much was run, in words."""
+        runs = self.measured[kind]
+        return f"{len(runs)} runs of {runs[0].simulated_s / 60:.0f} simulated minutes"
+
+
+Found = tuple[Estimate, str, str, dict[str, float | None]]
+Maker = Callable[[Target, Evidence], Found]
+
+
+def make_row(target: Target, evidence: Evidence) -> Row:
+    """Row of one target."""
+    maker, _ = maker_of(target.id)
+    estimate, why, how_much, beside = maker(target, evidence)
+    verdict: str = judge(estimate, target.limit, target.comparison)
+    if target.id == "proof_time" and verdict == "pass" and (beside.get("killed_share") or 0.0) > KILLED_SHARE_MAX:
+        verdict = "fail"
+    measured = estimate.measured
+    if measured is None:
+        verdict = "unknown"
+    return Row(
+        id=target.id,
+        title=target.title,
+        statistic=target.statistic,
+        unit=target.unit,
+        limit=target.limit,
+        comparison=target.comparison,
+        measured=measured,
+        ci_low=estimate.ci_low,
+        ci_high=estimate.ci_high,
+        n=estimate.n,
+        verdict=verdict,
+        why=why,
+        evidence=f"{how_much}; {evidence.command(target.id)}",
+        beside=beside,
+    )
+
+
+def maker_of(target_id: str) -> tuple[Maker, tuple[Kind, ...]]:
+    """Who makes a target's row, and the kinds of runs it needs."""
+    if target_id.startswith("latency."):
+        return _latency, ("pings",)
+    return MAKERS[target_id]
+
+
+# ------------------------------------------------------------------------------------------------ latency
+
+
+def _latency(target: Target, evidence: Evidence) -> Found:
+    wanted = set(target.id.split(".")[1:]) - {"cross-region"}
+    pairs = [
+        ping
+        for ping in evidence.measured["pings"][0].pings
+        if not wanted or {ping.source_region, ping.target_region} == wanted
+    ]
+    if not pairs:
+        return Estimate(None, None, None, 0), "the deployment has no such pair of regions", "no ping", {}
+    ping = max(pairs, key=lambda ping: float(np.nanquantile(ping.rtt_ms, P95, method="inverted_cdf")))
+    rtt = ping.rtt_ms[~np.isnan(ping.rtt_ms)]
+    estimate = clustered_quantile([row[~np.isnan(row)] for row in ping.rtt_ms], P95, seed=evidence.seed)
+    p50, p99 = (float(q) for q in np.quantile(rtt, [0.5, 0.99], method="inverted_cdf"))
+    means = ping.rtt_ms.mean(axis=1)
+    beside = {
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "ten_ping_mean_p95_ms": quantile(means[~np.isnan(means)], P95),
+        "one_way_p95_ms": (estimate.measured or 0.0) / 2,
+        "floor_ms": ping.floor_ms,
+    }
+    floor = f"; light in fibre needs {ping.floor_ms:.0f} ms" if ping.floor_ms else ""
+    source = evidence.scenario.latency
+    why = (
+        f"{ping.source_region} to {ping.target_region}: p50 {p50:.1f}, p99 {p99:.1f} ms there and back on {source.name}"
+        f" ({source.date}){floor}; one way {beside['one_way_p95_ms']:.0f} ms at p95"
+    )
+    how_much = f"{rtt.size} pings in {ping.rtt_ms.shape[0]} states of the link, worse direction"
+    return estimate, why, how_much, beside
+
+
+# ------------------------------------------------------------------------------- throughput and finality
+
+
+def _throughput(target: Target, evidence: Evidence) -> Found:
+    runs = [run.throughput for run in evidence.measured["overload"] if run.throughput]
+    estimate = t_interval_of_replicates([run.final_tps if np.isfinite(run.final_tps) else None for run in runs])
+    offered = evidence.measured["overload"][0].offered_tps
+    at_limit = [run.throughput.final_tps for run in evidence.measured["at-limit"] if run.throughput]
+    share = float(np.mean(at_limit)) / target.limit
+    round_s = float(np.mean([run.round_s for run in runs]))
+    full = float(np.mean([run.full_share for run in runs]))
+    gas = float(np.mean([run.gas_share for run in runs]))
+    protocol = evidence.scenario.protocol
+    phases = protocol.round.commit_s + protocol.round.reveal_s + protocol.round.pause_s
+    if full > 0.5:
+        cause = f"{full:.0%} of blocks hold the cap of {protocol.block.max_transactions} transactions"
+    elif gas > 0.95:
+        cause = f"blocks use {gas:.0%} of the gas limit of {protocol.block.gas_limit}"
+    else:
+        cause = f"blocks are not full ({full:.0%}), so {offered:.0f} TPS offered is carried"
+    why = (
+        f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take about"
+        f" {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
+    )
+    beside: dict[str, float | None] = {
+        "final_over_offered_at_limit": share,
+        "round_s": round_s,
+        "full_block_share": full,
+        "gas_share": gas,
+        "pool_full_share": float(np.mean([run.pool_full_share for run in runs])),
+    }
+    return estimate, why, f"{evidence.runs('overload')} at {offered:.0f} TPS offered", beside
+
+
+def _finality(target: Target, evidence: Evidence) -> Found:
+    runs = evidence.measured["steady"]
+    estimate = clustered_quantile([run.finality_s for run in runs], P95, seed=evidence.seed)
+    pooled = np.concatenate([run.finality_s for run in runs])
+    blocks = np.concatenate([run.block_finality_s for run in runs])
+    p50, block_p95 = quantile(pooled, 0.5), quantile(blocks, P95)
+    rate = evidence.scenario.workload.rate_tps
+    why = (
+        f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
+        f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
+    )
+    beside = {"p50_s": p50, "block_p95_s": block_p95}
+    return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
+
+
+# ------------------------------------------------------------------------------------------------ proofs
+
+
+def prediction(scenario: Scenario) -> ProofPrediction:
+    """Predicted battle proof on a node of the scenario."""
+    proof, hardware = scenario.protocol.proof, scenario.deployment.hardware
+    constants = ProofConstants.from_mapping(scenario.proofs.model_dump(by_alias=True))
+    return predict(
+        constants,
+        proof.circuit,
+        grid=proof.grid,
+        steps=proof.steps,
+        cores=float(hardware.cores),
+        prover=proof.prover,
+        memory_limit_bytes=round(hardware.memory_gb * BYTES_PER_GB),
+    )
+
+
+def _proof_time(target: Target, evidence: Evidence) -> Found:
+    runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
+    demanded = [run.demanded_s for run in runs if len(run.demanded_s)]
+    jobs = sum(len(values) for values in demanded)
+    predicted = prediction(evidence.scenario)
+    hardware = evidence.scenario.deployment.hardware
+    if not jobs:
+        return Estimate(None, None, None, 0), "no proof was computed", evidence.runs("steady"), {}
+    spread = clustered_quantile(demanded, P95, seed=evidence.seed)
+    low = min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
+    high = max(spread.ci_high or 0.0, predicted.ci_high)
+    estimate = Estimate(spread.measured, low, high, jobs)
+    killed = sum(run.killed for run in runs) / jobs
+    proof = evidence.scenario.protocol.proof
+    why = (
+        f"{predicted.constraints:,} constraints ({proof.circuit}, {proof.grid} x {proof.grid} x {proof.steps}) take"
+        f" {predicted.single_core_s:.0f} s on one core and {predicted.seconds_measured:.0f} s on {hardware.cores} with"
+        f" {proof.prover}; {killed:.0%} of the jobs were killed: a proof needs {predicted.memory_bytes / BYTES_PER_GB:.1f} GB,"
+        f" a node has {hardware.memory_gb:g}; the interval is the cost model's"
+    )
+    beside = {"killed_share": killed, "single_core_s": predicted.single_core_s, "constraints": float(predicted.constraints)}
+    return estimate, why, f"{jobs} jobs in {evidence.runs('steady')}", beside
+
+
+def _proof_backlog(target: Target, evidence: Evidence) -> Found:
+    runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
+    shares = [run.utilisation for run in runs if np.isfinite(run.utilisation) and len(run.demanded_s)]
+    if not shares:
+        return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
+    estimate = mean_interval(shares)
+    timing = evidence.scenario.protocol.round
+    why = (
+        f"each block demands {len(evidence.scenario.deployment.node) - 1} proofs, and battles go before proofs on the same"
+        f" cores; what is left of a round ({timing.commit_s + timing.reveal_s + timing.pause_s:g} s of phases) is used"
+        f" {estimate.measured or 0:.1f} times over"
+    )
+    return estimate, why, evidence.runs("steady"), {}
+
+
+def _proof_memory(target: Target, evidence: Evidence) -> Found:
+    predicted = prediction(evidence.scenario)
+    memory_gb = predicted.memory_bytes / BYTES_PER_GB
+    estimate = deterministic(memory_gb, len(evidence.measured["steady"]))
+    why = (
+        f"{predicted.constraints:,} constraints at {predicted.memory_bytes / max(1, predicted.constraints) / 1000:.1f} kB each;"
+        f" a node has {evidence.scenario.deployment.hardware.memory_gb:g} GB"
+    )
+    return estimate, why, "size of the circuit, exact", {"constraints": float(predicted.constraints)}
+
+
+# ---------------------------------------------------------------------------------------- recovery and uptime
+
+
+def _node_recovery(target: Target, evidence: Evidence) -> Found:
+    runs = evidence.measured["crashes"]
+    limit = CRASH_SPACING_S
+    recovered = [limit if np.isnan(value) else value for run in runs for value in run.stages.get("recovered", [])]
+    estimate = quantile_interval(recovered, P95)  # every crash has a restart of its own, so they are independent
+    beside: dict[str, float | None] = {}
+    for stage in ("process", "peers", "synced", "first-vote", "served"):
+        values = [value for run in runs for value in run.stages.get(stage, []) if not np.isnan(value)]
+        beside[f"{stage.replace('-', '_')}_p95_s"] = quantile(values, P95) if values else None
+    times = evidence.scenario.deployment.recovery
+    why = (
+        f"the process is back after {beside['process_p95_s'] or 0:.0f} s at p95 (restart median {times.restart_median_s:g} s,"
+        f" assumed), peers and missed blocks add under {max(0.1, _gap(runs)):.1f} s; it votes again after"
+        f" {beside['first_vote_p95_s'] or 0:.0f} s; a lost host takes minutes and is not in this figure"
+    )
+    return estimate, why, f"{len(recovered)} crashes in {evidence.runs('crashes')}", beside
+
+
+def _gap(runs: Sequence[Measurement]) -> float:
+    """Largest seconds between a process that is up and a recovered node."""
+    pairs = [
+        (after - before)
+        for run in runs
+        for before, after in zip(run.stages.get("process", []), run.stages.get("recovered", []), strict=True)
+        if not np.isnan(after)
+    ]
+    return max(pairs, default=0.0)
+
+
+def _regional_failover(target: Target, evidence: Evidence) -> Found:
+    runs = evidence.measured["losses"]
+    worst: tuple[Estimate, str] | None = None
+    beside: dict[str, float | None] = {}
+    for region in evidence.scenario.deployment.region:
+        times = [f.total_s for run in runs for f in run.failovers if f.region == region.name]
+        estimate = quantile_interval(times, P95)  # every loss falls into a round of its own, so they are independent
+        beside[f"{region.name}_p95_s"] = estimate.measured
+        if worst is None or (estimate.measured or 0.0) > (worst[0].measured or 0.0):
+            worst = (estimate, region.name)
+    assert worst is not None
+    estimate, region_name = worst
+    mine = [f for run in runs for f in run.failovers if f.region == region_name]
+    clients, chain = quantile([f.clients_s for f in mine], P95), quantile([f.chain_s for f in mine], P95)
+    cut_off = sum(f.cut_off for f in mine)
+    why = (
+        f"worst region {region_name}: clients are served again after {clients or 0:.0f} s at p95, but the first block after"
+        f" the loss is final only after {chain or 0:.0f} s: when the lost region would have made the block, a time-out of"
+        f" {evidence.scenario.protocol.round.block_timeout_s:g} s and a whole round follow"
+        + (f"; {cut_off} of {len(mine)} were not over when the region came back" if cut_off else "")
+    )
+    losses = sum(len(run.failovers) for run in runs)
+    return estimate, why, f"{losses} losses in {evidence.runs('losses')}", beside
+
+
+def _uptime(target: Target, evidence: Evidence) -> Found:
+    runs = evidence.measured["years"]
+    estimate = mean_interval([100.0 * (1.0 - run.down_share) for run in runs])
+    closed = 100.0 * runs[0].closed_form
+    years = sum(run.simulated_s for run in runs) / 3600.0 / 8760.0
+    down_min = (100.0 - (estimate.measured or 100.0)) / 100.0 * MONTH_H * 60.0
+    by_cause: dict[str, int] = {}
+    for run in runs:
+        for cause, microseconds in run.down_by_cause.items():
+            by_cause[cause] = by_cause.get(cause, 0) + microseconds
+    total = sum(by_cause.values())
+    cause = max(by_cause, key=lambda name: by_cause[name]) if total else "none"
+    share = by_cause[cause] / total if total else 0.0
+    rates = evidence.scenario.fault_rates.global_
+    why = (
+        f"{down_min:.1f} minutes down a month on average ({closed:.4f} % in closed form), {share:.0%} of it in '{cause}' faults;"
+        f" a global one comes every {rates.mtbf_h / 8760:.2g} years and is assumed to take the whole quorum"
+    )
+    return estimate, why, f"{years:,.0f} simulated years of faults", {"closed_form_percent": closed}
+
+
+MAKERS: dict[str, tuple[Maker, tuple[Kind, ...]]] = {
+    "throughput": (_throughput, ("overload", "at-limit")),
+    "finality": (_finality, ("steady",)),
+    "proof_time": (_proof_time, ("steady",)),
+    "proof_backlog": (_proof_backlog, ("steady",)),
+    "proof_memory": (_proof_memory, ("steady",)),
+    "node_recovery": (_node_recovery, ("crashes",)),
+    "regional_failover": (_regional_failover, ("losses",)),
+    "uptime": (_uptime, ("years",)),
+}

@@ -1,0 +1,183 @@
+"""The main job: every target of a deployment, run, judged, explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from bitcell_sim.config.loader import config_hash, load_scenario
+from bitcell_sim.config.schema import Scenario, Target
+from bitcell_sim.errors import InputError
+from bitcell_sim.runs.batch import Finished, replicate
+from bitcell_sim.studies import remedies
+from bitcell_sim.studies.measures import Kind, Measurement, Task, measure
+from bitcell_sim.studies.plan import FULL, QUICK, Size
+from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
+
+Progress = Callable[[str, int, int], None]
+YEARS_RUNS = 20
+_KIND_ORDER: tuple[Kind, ...] = ("losses", "crashes", "overload", "at-limit", "steady", "pings", "years")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to verify.
+
+    Parameters
+    ----------
+    scenario : str
+        Name or file.
+    seed : int
+        First seed; replication i has seed + i.
+    sets : sequence of str
+        ``key.path=value`` options.
+    latency : str or None
+        Latency source instead of the deployment's own.
+    size : Size
+        How much evidence.
+    only : str
+        Pattern of row ids.
+    changes : bool
+        Whether to search for what would have to change.
+    """
+
+    scenario: str = "rc3"
+    seed: int = 1
+    sets: tuple[str, ...] = ()
+    latency: str | None = None
+    size: Size = FULL
+    only: str = "*"
+    changes: bool = True
+
+    def variant(self, more: Sequence[str] = ()) -> Scenario:
+        """The scenario, with further options."""
+        latency = None if any(option.startswith("latency=") for option in more) else self.latency
+        keep = [o for o in self.sets if o.partition("=")[0] not in {m.partition("=")[0] for m in more}]
+        return load_scenario(self.scenario, sets=[*keep, *more], latency=latency)
+
+
+def size_of(quick: bool, replications: int | None) -> Size:
+    """Amount of evidence, with the number of replications overridden if given."""
+    size = QUICK if quick else FULL
+    if replications is None:
+        return size
+    if replications < 1:
+        raise InputError(f"replications = {replications}: at least 1")
+    return Size(replications, size.blocks, size.losses, size.ping_repeats, size.years)
+
+
+def verify(
+    request: Request,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Scorecard of a deployment.
+
+    Parameters
+    ----------
+    request : Request
+        What to verify, and how thoroughly.
+    workers, scheduler
+        See :func:`bitcell_sim.runs.batch.replicate`; the scorecard does not depend on them.
+    progress : callable, optional
+        Called with what is being done, how many runs are done and how many there are.
+
+    Returns
+    -------
+    dict
+        ``scenario``, ``seed``, ``config_hash``, ``rows``; the keys are a contract.
+    """
+    scenario = request.variant()
+    chosen = [target for target in scenario.targets.target if fnmatchcase(target.id, request.only)]
+    if not chosen:
+        known = ", ".join(target.id for target in scenario.targets.target)
+        raise InputError(f"--only {request.only!r} names no row; rows are {known}")
+
+    def run(title: str, tasks: Sequence[Task]) -> list[Measurement]:
+        def tell(finished: Finished) -> None:
+            if progress is not None:
+                progress(title, finished.done_count, finished.total_count)
+
+        return replicate(measure, tasks, workers=workers, scheduler=scheduler, progress=tell)
+
+    tasks = _tasks(chosen, scenario, request)
+    results = run("measuring", tasks)
+    measured: dict[Kind, list[Measurement]] = {}
+    for task, result in zip(tasks, results, strict=True):
+        measured.setdefault(task.kind, []).append(result)
+    evidence = Evidence(scenario, request.seed, measured)
+    rows = [make_row(_own_limit(target, scenario), evidence) for target in chosen]
+    changes = _changes(rows, scenario, request, run) if request.changes else {}
+    return {
+        "scenario": scenario.name,
+        "seed": request.seed,
+        "config_hash": config_hash(scenario),
+        "latency": scenario.latency.name,
+        "violations": sorted({v for result in results for v in result.violations}),
+        "rows": [_with_changes(row, changes.get(row.id, [])) for row in rows],
+    }
+
+
+def _own_limit(target: Target, scenario: Scenario) -> Target:
+    """The node's own memory is the limit of a proof's."""
+    if target.id != "proof_memory":
+        return target
+    return target.model_copy(update={"limit": scenario.deployment.hardware.memory_gb})
+
+
+def _tasks(chosen: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
+    """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
+    kinds = {kind for target in chosen for kind in maker_of(target.id)[1]}
+    limit = next((target.limit for target in chosen if target.id == "throughput"), 0.0)
+    counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
+    return [
+        Task(kind, scenario, request.seed + number, request.size, limit)
+        for kind in _KIND_ORDER
+        if kind in kinds
+        for number in range(counts[kind])
+    ]
+
+
+def _changes(
+    rows: Sequence[Row], scenario: Scenario, request: Request, run: Callable[[str, Sequence[Task]], list[Measurement]]
+) -> dict[str, list[remedies.Change]]:
+    """What was tried for each failing row."""
+    failing = [row for row in rows if row.verdict == "fail"]
+    tried = {row.id: remedies.candidates(row, scenario, request.variant) for row in failing}
+    size = Size(
+        replications=max(2, request.size.replications // 4),
+        blocks=max(6, request.size.blocks // 2),
+        losses=request.size.losses,
+        ping_repeats=request.size.ping_repeats,
+        years=request.size.years,
+    )
+    own = {row.id: remedies.tasks_of(row, tried[row.id], size, request.seed, row.limit) for row in failing}
+    unique: dict[str, Task] = {}
+    for tasks in own.values():
+        for task in tasks:
+            unique.setdefault(_name(task), task)
+    results = dict(zip(unique, run("looking for what would pass", list(unique.values())), strict=True)) if unique else {}
+    return {
+        row.id: remedies.judge_changes(
+            row, tried[row.id], {task: results[_name(task)] for task in own[row.id]}, own[row.id], request.seed
+        )
+        for row in failing
+    }
+
+
+def _name(task: Task) -> str:
+    """Equal for tasks that are the same run."""
+    return f"{task.kind} {task.seed} {task.limit} {config_hash(task.scenario)}"
+
+
+def _with_changes(row: Row, changes: Sequence[remedies.Change]) -> dict[str, Any]:
+    """JSON of a row, with what would have to change in its sentence and listed beside it."""
+    content = row.as_dict()
+    if changes:
+        content["why"] = f"{row.why}; {remedies.sentence(row, changes)}"
+    content["changes"] = [{"change": c.change, "measured": c.measured, "verdict": c.verdict} for c in changes]
+    return content
