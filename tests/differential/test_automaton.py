@@ -122,6 +122,47 @@ def test_closed_form_agrees_with_the_stepper(
         assert closed[1:] == fight_by_steps(*arguments)
 
 
+def seed_with_noise(*cells: tuple[int, int]) -> bytes:
+    """Entropy without jitter whose first noise cells are those given; the others lie far from all else."""
+    xs = [x for x, _ in cells] + [40, 140, 640, 900][len(cells) :]
+    ys = [y for _, y in cells] + [240, 350, 90, 960][len(cells) :]
+    residue = pow(SIDE, -1, 21)
+    # The word that is 10 modulo 21, for a jitter of 0, and the coordinate modulo 1024.
+    words = [x + SIDE * ((10 - x) * residue % 21) for x in xs]
+    return struct.pack("<8I", *words, *ys)
+
+
+def assert_closed_form_is_right_or_refuses(ship: int, seed: bytes, steps: int) -> bool:
+    arguments = (ship, 90, 0, 0, 3 - ship, 30, 0, 0, seed, steps, True, True)
+    closed = fight_in_closed_form(*arguments)
+    if closed[0]:
+        assert closed[1:] == fight_by_steps(*arguments)
+    return bool(closed[0])
+
+
+@pytest.mark.parametrize("ship", range(4))
+def test_closed_form_with_noise_at_every_place_around_a_ship(ship: int) -> None:
+    taken = [
+        assert_closed_form_is_right_or_refuses(ship, seed_with_noise((256 + dx, 512 + dy)), 6)
+        for dx in range(-5, 13)
+        for dy in range(-5, 11)
+    ]
+    assert {True, False} == set(taken)
+
+
+def test_closed_form_with_noise_in_every_group_of_three() -> None:
+    """Pairs die whatever their distance; of three, some live, so they must be refused."""
+    near = [(dx, dy) for dx in range(-3, 4) for dy in range(-1, 4)]
+    taken = [
+        assert_closed_form_is_right_or_refuses(
+            0, seed_with_noise((500, 300), (500 + a, 300 + b), (500 + c, 300 + d)), 3
+        )
+        for a, b in near
+        for c, d in near
+    ]
+    assert {True, False} == set(taken)
+
+
 @pytest.mark.parametrize("steps", [4095, 4096, 4097, 5000, 9001])
 def test_closed_form_beyond_the_period_of_the_torus(steps: int) -> None:
     for ship_a, ship_b in ((0, 0), (0, 3), (2, 0), (1, 3)):
