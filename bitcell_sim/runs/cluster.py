@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import bitcell_sim
 from bitcell_sim.errors import InputError, LabError, MissingToolError
@@ -68,13 +70,30 @@ def _connect(scheduler: str) -> Any:
         raise MissingToolError(
             f"scheduler {scheduler!r} needs Dask ({error}): pip install 'bitcell-sim[cluster]'"
         ) from error
+    _check_address(scheduler)
     try:
         return Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"scheduler {scheduler!r}: no Dask scheduler answers there ({error}); "
-            "start one with `dask scheduler` and give its address, such as tcp://host:8786"
-        ) from error
+        raise _no_scheduler(scheduler, error) from error
+
+
+def _check_address(scheduler: str) -> None:
+    """Refuse what is no address, and what nobody listens at; Dask itself would go on trying."""
+    try:
+        parts = urlsplit(scheduler)
+        host, port = parts.hostname, parts.port
+        if parts.scheme not in {"tcp", "tls"} or not host or not port:
+            raise ValueError("tcp://host:port was expected")
+        socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
+    except (OSError, ValueError) as error:
+        raise _no_scheduler(scheduler, error) from error
+
+
+def _no_scheduler(scheduler: str, error: Exception) -> InputError:
+    return InputError(
+        f"scheduler {scheduler!r}: no Dask scheduler answers there ({error}); "
+        "start one with `dask scheduler` and give its address, such as tcp://host:8786"
+    )
 
 
 def _check_workers(client: Any, scheduler: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,11 +28,14 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "trace_digest": str,
     "simulated_s": (int, float),
     "counts": dict,
+    "sha256": dict,
     "violations": list,
 }
 
 
-def new_manifest(run: RunData, *, command: str, wall_s: float, started: datetime) -> dict[str, Any]:
+def new_manifest(
+    run: RunData, *, command: str, wall_s: float, started: datetime, hashes: Mapping[str, str]
+) -> dict[str, Any]:
     """Manifest of a run that is whole.
 
     Parameters
@@ -44,6 +48,8 @@ def new_manifest(run: RunData, *, command: str, wall_s: float, started: datetime
         How long it took, seconds.
     started : datetime
         When it began.
+    hashes : mapping of str to str
+        SHA-256 of the file of each table.
     """
     return {
         "complete": True,
@@ -55,6 +61,7 @@ def new_manifest(run: RunData, *, command: str, wall_s: float, started: datetime
         "trace_digest": run.trace_digest,
         "simulated_s": run.simulated_s,
         "counts": dict(sorted(run.counts.items())),
+        "sha256": dict(sorted(hashes.items())),
         "violations": [{"property": found.property, "detail": found.detail} for found in run.violations],
         "command": command,
         "started": started.astimezone(UTC).isoformat(timespec="milliseconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -57,13 +58,15 @@ def _arrow_type(values: pd.Series[Any]) -> Any:
     return pa.string()
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, sha256: str) -> pd.DataFrame:
     """Table of a Parquet file as it was stored.
 
     Parameters
     ----------
     path : Path
         File that :func:`table_bytes` made.
+    sha256 : str
+        Hash of the file, hexadecimal.
 
     Raises
     ------
@@ -75,7 +78,10 @@ def read_table(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, partitioning=None)
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ValueError("its SHA-256 is not the one in the manifest")
+        table = pq.read_table(pa.BufferReader(content))
         categories = json.loads((table.schema.metadata or {}).get(_CATEGORIES, b"{}"))
         frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
         for name, names in categories.items():
@@ -94,30 +100,29 @@ class StoredTables(Mapping[str, "pd.DataFrame"]):
     ----------
     folder : Path
         The run folder.
-    names : list of str
-        Tables that belong to the run.
+    hashes : mapping of str to str
+        SHA-256 of the file of each table of the run.
     version : int
         Version they were stored in.
     """
 
-    def __init__(self, folder: Path, names: list[str], version: int) -> None:
+    def __init__(self, folder: Path, hashes: Mapping[str, str], version: int) -> None:
         self._folder = folder
-        self._names = names
+        self._hashes = hashes
         self._version = version
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        if name not in self._names:
-            raise KeyError(name)
+        sha256 = self._hashes[name]
         if name not in self._read:
-            self._read[name] = migrate(name, read_table(self._folder / (name + SUFFIX)), self._version)
+            self._read[name] = migrate(name, read_table(self._folder / (name + SUFFIX), sha256), self._version)
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._hashes)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._hashes)
 
     def __repr__(self) -> str:
-        return f"StoredTables({str(self._folder)!r}: {', '.join(self._names)})"
+        return f"StoredTables({str(self._folder)!r}: {', '.join(self._hashes)})"

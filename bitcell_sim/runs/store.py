@@ -7,10 +7,11 @@ a run under a run's name, and two writers never meet each other. ``latest`` poin
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -68,15 +69,18 @@ def save(
         If it cannot be written; nothing unfinished is left then.
     """
     started = datetime.now(UTC) - timedelta(seconds=wall_s)
-    manifest = manifests.new_manifest(run, command=command, wall_s=wall_s, started=started)
     home = Path(out_root) / run.scenario.name
     try:
         home.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=home))
+        unfinished = home / f"{_UNFINISHED}{uuid.uuid4().hex}"
+        unfinished.mkdir()
     except OSError as error:
         raise _cannot_write(home, error) from error
     try:
-        _write_run(unfinished, run, manifest, scorecard)
+        hashes = _write_run(unfinished, run, scorecard)
+        manifest = manifests.new_manifest(run, command=command, wall_s=wall_s, started=started, hashes=hashes)
+        _write(unfinished / manifests.FILE, _json_bytes(manifest))
+        _sync_folder(unfinished)
         path = _settle(unfinished, home, started)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -95,23 +99,17 @@ def _cannot_write(home: Path, error: OSError) -> RunStoreError:
     return RunStoreError(f"{home}: the run cannot be stored here: {error.strerror or error}")
 
 
-def _write_run(folder: Path, run: RunData, manifest: Mapping[str, Any], scorecard: Mapping[str, Any] | None) -> None:
-    """Write everything, the manifest last."""
-    folder.chmod(0o777 & ~_umask())
+def _write_run(folder: Path, run: RunData, scorecard: Mapping[str, Any] | None) -> dict[str, str]:
+    """Write everything but the manifest; SHA-256 of each table."""
+    hashes = {}
     for name in run.tables:
-        _write(folder / (name + SUFFIX), table_bytes(run.tables[name]))
+        content = table_bytes(run.tables[name])
+        hashes[name] = hashlib.sha256(content).hexdigest()
+        _write(folder / (name + SUFFIX), content)
     _write(folder / CONFIG, scenario_to_toml(run.scenario).encode())
     if scorecard is not None:
         _write(folder / SCORECARD, _json_bytes(scorecard))
-    _write(folder / manifests.FILE, _json_bytes(manifest))
-    _sync_folder(folder)
-
-
-def _umask() -> int:
-    """Mask of new files; there is no way to ask but to set it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    return hashes
 
 
 def _json_bytes(content: Mapping[str, Any]) -> bytes:
@@ -153,7 +151,7 @@ def _settle(unfinished: Path, home: Path, started: datetime) -> Path:
 
 def _point_latest(path: Path) -> None:
     """Let ``latest`` point at a run; readers see the old one or the new one."""
-    link = path.parent / f"{_UNFINISHED}{LATEST}-{path.name}"
+    link = path.parent / f"{_UNFINISHED}{uuid.uuid4().hex}"
     try:
         link.symlink_to(path.name)
         link.replace(path.parent / LATEST)
@@ -170,7 +168,7 @@ def load(path: str | Path) -> RunData:
     Parameters
     ----------
     path : str or Path
-        A run folder, or a scenario's folder of runs, which stands for its latest.
+        A run folder, or a folder of runs such as ``runs/rc3``, which stands for its latest.
 
     Raises
     ------
@@ -179,7 +177,7 @@ def load(path: str | Path) -> RunData:
     """
     folder = _run_folder(Path(path))
     manifest = manifests.read_manifest(folder)
-    missing = [name + SUFFIX for name in manifest["counts"] if not (folder / (name + SUFFIX)).is_file()]
+    missing = [name + SUFFIX for name in manifest["sha256"] if not (folder / (name + SUFFIX)).is_file()]
     if missing:
         raise RunStoreError(f"{folder}: this run is incomplete, it lacks {', '.join(missing)}")
     try:
@@ -195,7 +193,7 @@ def load(path: str | Path) -> RunData:
     return RunData(
         scenario=scenario,
         seed=manifest["seed"],
-        tables=StoredTables(folder, list(manifest["counts"]), manifest["table_version"]),
+        tables=StoredTables(folder, manifest["sha256"], manifest["table_version"]),
         trace_digest=manifest["trace_digest"],
         counts=manifest["counts"],
         simulated_s=float(manifest["simulated_s"]),
