@@ -240,7 +240,8 @@ def _at_server(world: World, tx: int, now: int) -> None:
     server = book.server[tx]
     endpoint = world.nodes.state.shape[0] + world.balancers.home[book.balancer[tx]]
     if world.nodes.state[server] == SILENT:
-        push(world.heap, book.sent_ns[tx] + world.settings[CONNECT_TIMEOUT_NS], _code(TRY_AGAIN, tx, 0, 0))
+        again = max(book.sent_ns[tx] + world.settings[CONNECT_TIMEOUT_NS], now)
+        push(world.heap, again, _code(TRY_AGAIN, tx, 0, 0))
         return
     back = _small_ns(
         world, KEY_ANSWER, tx, book.attempt[tx], server, endpoint, now, world.settings[ANSWER_BYTES]
@@ -249,7 +250,7 @@ def _at_server(world: World, tx: int, now: int) -> None:
         back = NEVER
     if world.nodes.state[server] == DOWN:
         again = min(back + world.settings[PAUSE_NS], book.sent_ns[tx] + world.settings[CONNECT_TIMEOUT_NS])
-        push(world.heap, again, _code(TRY_AGAIN, tx, 0, 0))
+        push(world.heap, max(again, now), _code(TRY_AGAIN, tx, 0, 0))
         return
     if not admit(world.book, world.pools, tx, server):
         _answer(world, tx, REJECTED, back)
@@ -325,12 +326,12 @@ def _flood(world: World, tx: int, origin: int, now: int) -> None:
             if settled[peer] or not world.nodes.peers[node, peer] or world.nodes.state[peer] != UP:
                 continue
             least = leaves + standing_ns(world.paths, node, peer, at) // 2 + links.added_ns[node, peer]
-            if least >= arrival[peer]:
+            if least > arrival[peer]:
                 continue
             reached = leaves + one_way_ns(
                 world.keys[KEY_GOSSIP], book.draw_id[tx], 0, node, peer, at, size, world.paths, links
             )
-            if reached < arrival[peer]:
+            if reached < arrival[peer] or (reached == arrival[peer] and node < book.parent[tx, peer]):
                 arrival[peer] = reached
                 book.parent[tx, peer] = node
     for node in range(nodes):
