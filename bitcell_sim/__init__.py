@@ -1,3 +1,70 @@
-"""bitcell_sim: a network simulator and discrete-event performance lab for the BitCell RC3 mesh."""
+"""bitcell_sim: a network simulator and discrete-event performance lab for the BitCell RC3 mesh.
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bitcell_sim.chain.battle import Glider, Pattern, fight
+    from bitcell_sim.chain.tournament import tournament
+    from bitcell_sim.config.loader import load_scenario
+    from bitcell_sim.errors import ConfigError, InputError, LabError
+    from bitcell_sim.report.results import Run
+    from bitcell_sim.report.scorecard import Scorecard
+    from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
+
+_HOMES = {
+    "ConfigError": "errors",
+    "Glider": "chain.battle",
+    "InputError": "errors",
+    "LabError": "errors",
+    "Pattern": "chain.battle",
+    "Run": "report.results",
+    "Scorecard": "report.scorecard",
+    "fight": "chain.battle",
+    "load_run": "studies.lab",
+    "load_scenario": "config.loader",
+    "ping": "studies.lab",
+    "replicate": "studies.lab",
+    "simulate": "studies.lab",
+    "tournament": "chain.tournament",
+    "verify": "studies.lab",
+}
+
+__all__ = [
+    "ConfigError",
+    "Glider",
+    "InputError",
+    "LabError",
+    "Pattern",
+    "Run",
+    "Scorecard",
+    "fight",
+    "load_run",
+    "load_scenario",
+    "ping",
+    "replicate",
+    "simulate",
+    "tournament",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name where it lives."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bitcell_sim' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"bitcell_sim.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Public names, loaded or not."""
+    return sorted({*globals(), *__all__})

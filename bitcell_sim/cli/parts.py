@@ -1,0 +1,134 @@
+"""Commands for single parts: battles, proof, availability, bench, regress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bitcell_sim.cli.common import Json, Quiet, Seed, Sets, Workers, answer, console, progress
+
+YEARS_PER_REPLICATION = 500
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: bitcell-sim battles battles.json --json results.json")(battles)
+    app.command(epilog="Example: bitcell-sim proof --grid 32 --steps 10 --cores 4")(proof)
+    app.command(epilog="Example: bitcell-sim availability --years 10000")(availability)
+    app.command(epilog="Example: bitcell-sim bench hour")(bench)
+    app.command(epilog="Example: bitcell-sim regress --out regress/")(regress)
+
+
+def battles(
+    file: Annotated[Path, typer.Argument(help="JSON of battles, tournaments and soups.")],
+    json_path: Json = None,
+) -> int:
+    """Fight the battles of a file, bit for bit as upstream does."""
+    from bitcell_sim.chain.battle_file import run_battle_file
+
+    results = run_battle_file(file)
+    if not answer(json_path, results):
+        for fought in results.get("battles", []):
+            result = fought["result"]
+            a, b = fought["a"]["pattern"], fought["b"]["pattern"]
+            typer.echo(f"{fought.get('id', ''):12} {a} against {b}: {result['outcome']} by {result['decided_by']}")
+        for held in results.get("tournaments", []):
+            typer.echo(f"{held.get('id', ''):12} {len(held['miners'])} miners: miner {held['result']['winner']} wins")
+        for soup in results.get("soups", []):
+            typer.echo(f"{soup.get('id', ''):12} soup of {soup['steps']} steps: {soup['result']['live']} cells live")
+    return 0
+
+
+def proof(
+    circuit: Annotated[str, typer.Option("--circuit", help="Circuit by name; see list circuits.")] = "battle",
+    grid: Annotated[int | None, typer.Option("--grid", min=1, help="Side of the grid; the protocol's without it.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the protocol's without it.")] = None,
+    depth: Annotated[int, typer.Option("--depth", min=0, help="Depth of a Merkle path.")] = 0,
+    constraints: Annotated[int | None, typer.Option("--constraints", min=1, help="Any circuit of this size instead.")] = None,
+    dense_ratio: Annotated[float, typer.Option("--dense-ratio", min=0.0, max=1.0, help="Full-width share of its witness.")] = 1.0,
+    cores: Annotated[float | None, typer.Option("--cores", help="Cores; the node's without it.")] = None,
+    prover: Annotated[str | None, typer.Option("--prover", help="Prover family, such as gnark.")] = None,
+    sets: Sets = None,
+    json_path: Json = None,
+) -> int:
+    """Predict how long one proof takes, and whether it fits a node."""
+    from bitcell_sim.studies.proof import Question, predict_proof
+
+    question = Question(circuit, grid, steps, depth, constraints, dense_ratio, cores, prover)
+    content = predict_proof(question, sets=tuple(sets or ()))
+    if not answer(json_path, content):
+        seconds = content["seconds"]
+        if seconds["measured"] is None:
+            typer.echo(content["why"])
+        else:
+            interval = f"{seconds['measured']:.3g} s [{seconds['ci_low']:.3g}, {seconds['ci_high']:.3g}]"
+            typer.echo(f"{content['constraints']:,} constraints, domain 2^{content['domain'].bit_length() - 1}: {interval}")
+            typer.echo(f"{content['memory_bytes'] / 1e9:.3g} GB; {content['why']}")
+    return 0
+
+
+def availability(
+    scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
+    years: Annotated[int, typer.Option("--years", min=1, help="Simulated years in all.")] = 10_000,
+    replications: Annotated[int, typer.Option("--replications", min=2, help="Independent parts of them.")] = 20,
+    seed: Seed = 1,
+    sets: Sets = None,
+    json_path: Json = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> int:
+    """Long-run availability under independent faults, beside its closed form."""
+    from bitcell_sim.studies.availability import availability as study
+
+    with progress(quiet) as tell:
+        content = study(
+            scenario, years=years, replications=replications, seed=seed, sets=tuple(sets or ()), workers=workers, progress=tell
+        )
+    if not answer(json_path, content):
+        out = console()
+        out.print(f"availability {100 * content['availability']:.4f} % [{100 * content['ci_low']:.4f}, {100 * content['ci_high']:.4f}],")
+        out.print(f"closed form {100 * content['closed_form']:.4f} %; {content['minutes_down_per_month']:.2f} minutes down a month:")
+        for cause, minutes in content["by_cause"].items():
+            out.print(f"  {minutes:8.3f} {cause}")
+    return 0
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="hour | battle | dense")] = "hour",
+    json_path: Json = None,
+) -> int:
+    """Measure the program's own speed beside a reference doing the same work."""
+    from bitcell_sim.studies import bench as study
+
+    content: dict[str, Any] = study.run_bench(name)
+    if not answer(json_path, content):
+        reference = content["reference"]
+        typer.echo(f"{content['work']}: {content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU, rate {content['rate']:.4g}")
+        typer.echo(f"{reference['name']}: rate {reference['rate']:.4g}; {content['rate'] / reference['rate']:.1f} times as fast")
+    return 0
+
+
+def regress(
+    against: Annotated[Path | None, typer.Option("--against", metavar="FILE", help="Baseline; the package's own without it.")] = None,
+    history: Annotated[Path | None, typer.Option("--history", metavar="FILE", help="Figures of earlier calls, added to.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Plots and summary.")] = Path("regress"),
+    seed: Seed = 1,
+    sets: Sets = None,
+    json_path: Json = None,
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> int:
+    """Compare today's figures with a baseline, with a plot and a Markdown summary."""
+    from bitcell_sim.studies import regress as study
+
+    with progress(quiet) as tell:
+        content = study.regress(
+            against=against, history=history, out=out, seed=seed, sets=tuple(sets or ()), workers=workers, progress=tell
+        )
+    if not answer(json_path, content):
+        typer.echo(study.summary(content))
+    return 1 if any(metric["verdict"] == "worse" for metric in content["metrics"]) else 0
+
+

@@ -1,0 +1,217 @@
+"""What ``import bitcell_sim`` offers: simulate, replicate, verify, ping, and what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitcell_sim.config.loader import load_scenario
+from bitcell_sim.config.schema import Scenario
+from bitcell_sim.engine.simulation import simulate_once
+from bitcell_sim.errors import InputError
+from bitcell_sim.report.results import Run
+from bitcell_sim.report.scorecard import Scorecard
+from bitcell_sim.runs import batch, store
+from bitcell_sim.runs.run import RunData
+from bitcell_sim.studies import verify as verifying
+from bitcell_sim.studies.ping import COUNT, pings
+from bitcell_sim.units import NS_PER_S, parse_duration_ns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def resolve(
+    scenario: str | Path | Scenario, sets: Sequence[str], latency: str | None, duration: str | None = None
+) -> Scenario:
+    """A scenario by name, file or object, with options.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        Name, file or object.
+    sets : sequence of str
+        ``key.path=value`` options; not with an object, which says everything itself.
+    latency, duration : str or None
+        Latency source; length such as ``10min``.
+    """
+    options = list(sets)
+    if duration is not None:
+        options.append(f"duration_s={parse_duration_ns(duration) / NS_PER_S}")
+    if isinstance(scenario, Scenario):
+        if options or latency:
+            raise InputError("sets, latency and duration change a scenario by name; change the object itself instead")
+        return scenario
+    return load_scenario(str(scenario), sets=options, latency=latency)
+
+
+def simulate(
+    scenario: str | Path | Scenario = "rc3",
+    *,
+    seed: int = 1,
+    sets: Sequence[str] = (),
+    latency: str | None = None,
+    duration: str | None = None,
+) -> Run:
+    """Run a scenario once.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        Deployment or scenario by name, a TOML file, or an object from :func:`load_scenario`.
+    seed : int
+        All chance is a function of it.
+    sets : sequence of str
+        ``key.path=value`` options, as ``--set``.
+    latency : str, optional
+        Latency source instead of the deployment's own.
+    duration : str, optional
+        Such as ``10min``.
+
+    Returns
+    -------
+    Run
+        Tables as pandas frames; ``run.plot.timeline()`` and others draw them.
+
+    Examples
+    --------
+    >>> run = simulate("rc3", duration="2min")
+    >>> sorted(run.tables)[:3]
+    ['adoptions', 'balancers', 'battles']
+    """
+    return Run(RunData.of(simulate_once(resolve(scenario, sets, latency, duration), seed=seed)))
+
+
+def _one(scenario: Scenario, measure: Callable[[Run], Any] | None, seed: int) -> Any:
+    run = Run(RunData.of(simulate_once(scenario, seed=seed)))
+    return run if measure is None else measure(run)
+
+
+def replicate(
+    scenario: str | Path | Scenario = "rc3",
+    *,
+    replications: int = 10,
+    seed: int = 1,
+    measure: Callable[[Run], Any] | None = None,
+    sets: Sequence[str] = (),
+    latency: str | None = None,
+    duration: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> list[Any]:
+    """Run a scenario with consecutive seeds, in parallel; the results do not depend on the number of workers.
+
+    Parameters
+    ----------
+    scenario, sets, latency, duration
+        As for :func:`simulate`.
+    replications : int
+        How many; replication i has seed + i.
+    seed : int
+        First seed.
+    measure : callable, optional
+        Takes a Run, returns what is kept of it; the whole Run without it.
+    workers : int, optional
+        Processes; all cores without it.
+    scheduler : str, optional
+        Address of a Dask scheduler.
+
+    Returns
+    -------
+    list
+        In the order of the seeds.
+    """
+    if replications < 1:
+        raise InputError(f"replications = {replications}: at least 1")
+    task = partial(_one, resolve(scenario, sets, latency, duration), measure)
+    return batch.replicate(task, [seed + number for number in range(replications)], workers=workers, scheduler=scheduler)
+
+
+def verify(
+    scenario: str = "rc3",
+    *,
+    quick: bool = False,
+    replications: int | None = None,
+    seed: int = 1,
+    sets: Sequence[str] = (),
+    latency: str | None = None,
+    only: str = "*",
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Scorecard:
+    """Judge every target of a deployment.
+
+    Parameters
+    ----------
+    scenario : str
+        Deployment, scenario or file.
+    quick : bool
+        Less evidence.
+    replications : int, optional
+        Runs of each kind instead of the usual number.
+    seed : int
+        First seed.
+    sets, latency
+        As for :func:`simulate`.
+    only : str
+        Rows by id, such as ``latency.*``.
+    workers, scheduler
+        As for :func:`replicate`.
+
+    Returns
+    -------
+    Scorecard
+        ``.frame``, ``.rows``, ``.markdown()``, ``.plot()``.
+    """
+    request = verifying.Request(scenario, seed, tuple(sets), latency, verifying.size_of(quick, replications), only)
+    return Scorecard(verifying.verify(request, workers=workers, scheduler=scheduler))
+
+
+def ping(
+    scenario: str | Path | Scenario = "rc3",
+    *,
+    count: int = COUNT,
+    repeat: int = 1,
+    seed: int = 1,
+    sets: Sequence[str] = (),
+    latency: str | None = None,
+) -> pd.DataFrame:
+    """Ping every node from every node.
+
+    Parameters
+    ----------
+    scenario, seed, sets, latency
+        As for :func:`simulate`.
+    count : int
+        Pings of one repeat, one a second.
+    repeat : int
+        Repeats, each in a new state of the links.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair: source, target, n, and round trips in milliseconds (min, p50, p95, p99, mean, max, floor).
+    """
+    import pandas as pd
+
+    resolved = resolve(scenario, sets, latency)
+    everyone = list(range(len(resolved.deployment.node)))
+    return pd.DataFrame(p.summary() for p in pings(resolved, everyone, everyone, seed=seed, count=count, repeat=repeat))
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a stored run.
+
+    Parameters
+    ----------
+    path : str or Path
+        Run folder, ``runs/<scenario>/latest``, or the scenario's folder.
+
+    Returns
+    -------
+    Run
+        Its tables are read when they are first used.
+    """
+    return Run(store.load(path))
