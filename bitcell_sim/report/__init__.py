@@ -1,0 +1,1 @@
+"""What a person looks at: figures, results that show themselves, and the offline page of a run."""
