@@ -11,6 +11,7 @@ from bitcell_sim.chain.workload import Clients, gas_and_bytes
 from bitcell_sim.kernels import mempool, transactions
 from bitcell_sim.kernels.event_heap import EventHeap, new_heap
 from bitcell_sim.kernels.mempool import NEVER, Book, Pools
+from bitcell_sim.kernels.paths import transmission_ns
 from bitcell_sim.network.latency import longest_message_ns
 from bitcell_sim.random_streams import stream_key
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
@@ -158,7 +159,7 @@ class KernelPlane:
     def freeze(self, now_ns: int) -> None:
         """Advance, and turn what is in flight into single messages."""
         self.advance(now_ns)
-        self._settings[transactions.HORIZON_NS] = longest_message_ns(self._shared.paths, self._shared.links)
+        self._settings[transactions.HORIZON_NS] = self._longest_copy_ns()
         while transactions.freeze(self._world, now_ns) == transactions.HEAP_FULL:
             self._grow_heap()
 
@@ -220,6 +221,14 @@ class KernelPlane:
         book.gas[first:end], book.size_bytes[first:end] = gas_and_bytes(arrivals, self._block)
         book.attempt[first:end] = 0
         self.rows = end
+
+    def _longest_copy_ns(self) -> int:
+        """Upper bound of a copy's time from receipt to receipt, nanoseconds: check, transmission, the longest way."""
+        paths, links = self._shared.paths, self._shared.links
+        size = int(self._world.book.size_bytes[: self.rows].max(initial=0))
+        size += int(self._settings[transactions.OVERHEAD_BYTES])
+        wire_ns = transmission_ns(size, int(links.uplink_bit_per_s.min()))
+        return int(self._settings[transactions.CHECK_NS]) + wire_ns + longest_message_ns(paths, links)
 
     def _grow_heap(self) -> None:
         old = self._world.heap
