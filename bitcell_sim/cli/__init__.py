@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from bitcell_sim import __version__
+from bitcell_sim.version import __version__
 from bitcell_sim.cli import judging, parts, running
 from bitcell_sim.cli.common import EXIT_INTERRUPTED, EXIT_UNKNOWN
 from bitcell_sim.errors import EXIT_BAD_INPUT, InputError, LabError, MissingToolError, RunStoreError

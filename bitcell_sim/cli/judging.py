@@ -40,7 +40,9 @@ def verify(
     only: Annotated[str, typer.Option("--only", metavar="GLOB", help="Rows by id, such as 'latency.*'.")] = "*",
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Exit 0 whatever the verdicts.")] = False,
     report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Offline page and figure.")] = None,
-    markdown: Annotated[str | None, typer.Option("--markdown", metavar="FILE", help="The documents' target table.")] = None,
+    markdown: Annotated[
+        str | None, typer.Option("--markdown", metavar="FILE", help="The documents' target table.")
+    ] = None,
     junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="JUnit XML for CI.")] = None,
     seed: Seed = 1,
     sets: Sets = None,
@@ -112,7 +114,9 @@ def figure_text(row: dict[str, Any]) -> str:
     """Figure and interval of a row, such as ``16.8 [16.8, 16.8] TPS (n = 12)``."""
     if row["measured"] is None:
         return "no figure"
-    interval = "" if row["ci_low"] is None or row["ci_high"] is None else f" [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+    interval = (
+        "" if row["ci_low"] is None or row["ci_high"] is None else f" [{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+    )
     return f"{row['measured']:.4g}{interval} {row['unit']} (n = {row['n']})"
 
 

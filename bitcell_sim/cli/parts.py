@@ -43,11 +43,17 @@ def battles(
 
 def proof(
     circuit: Annotated[str, typer.Option("--circuit", help="Circuit by name; see list circuits.")] = "battle",
-    grid: Annotated[int | None, typer.Option("--grid", min=1, help="Side of the grid; the protocol's without it.")] = None,
+    grid: Annotated[
+        int | None, typer.Option("--grid", min=1, help="Side of the grid; the protocol's without it.")
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the protocol's without it.")] = None,
     depth: Annotated[int, typer.Option("--depth", min=0, help="Depth of a Merkle path.")] = 0,
-    constraints: Annotated[int | None, typer.Option("--constraints", min=1, help="Any circuit of this size instead.")] = None,
-    dense_ratio: Annotated[float, typer.Option("--dense-ratio", min=0.0, max=1.0, help="Full-width share of its witness.")] = 1.0,
+    constraints: Annotated[
+        int | None, typer.Option("--constraints", min=1, help="Any circuit of this size instead.")
+    ] = None,
+    dense_ratio: Annotated[
+        float, typer.Option("--dense-ratio", min=0.0, max=1.0, help="Full-width share of its witness.")
+    ] = 1.0,
     cores: Annotated[float | None, typer.Option("--cores", help="Cores; the node's without it.")] = None,
     prover: Annotated[str | None, typer.Option("--prover", help="Prover family, such as gnark.")] = None,
     sets: Sets = None,
@@ -64,7 +70,9 @@ def proof(
             typer.echo(content["why"])
         else:
             interval = f"{seconds['measured']:.3g} s [{seconds['ci_low']:.3g}, {seconds['ci_high']:.3g}]"
-            typer.echo(f"{content['constraints']:,} constraints, domain 2^{content['domain'].bit_length() - 1}: {interval}")
+            typer.echo(
+                f"{content['constraints']:,} constraints, domain 2^{content['domain'].bit_length() - 1}: {interval}"
+            )
             typer.echo(f"{content['memory_bytes'] / 1e9:.3g} GB; {content['why']}")
     return 0
 
@@ -84,12 +92,22 @@ def availability(
 
     with progress(quiet) as tell:
         content = study(
-            scenario, years=years, replications=replications, seed=seed, sets=tuple(sets or ()), workers=workers, progress=tell
+            scenario,
+            years=years,
+            replications=replications,
+            seed=seed,
+            sets=tuple(sets or ()),
+            workers=workers,
+            progress=tell,
         )
     if not answer(json_path, content):
         out = console()
-        out.print(f"availability {100 * content['availability']:.4f} % [{100 * content['ci_low']:.4f}, {100 * content['ci_high']:.4f}],")
-        out.print(f"closed form {100 * content['closed_form']:.4f} %; {content['minutes_down_per_month']:.2f} minutes down a month:")
+        out.print(
+            f"availability {100 * content['availability']:.4f} % [{100 * content['ci_low']:.4f}, {100 * content['ci_high']:.4f}],"
+        )
+        out.print(
+            f"closed form {100 * content['closed_form']:.4f} %; {content['minutes_down_per_month']:.2f} minutes down a month:"
+        )
         for cause, minutes in content["by_cause"].items():
             out.print(f"  {minutes:8.3f} {cause}")
     return 0
@@ -105,14 +123,22 @@ def bench(
     content: dict[str, Any] = study.run_bench(name)
     if not answer(json_path, content):
         reference = content["reference"]
-        typer.echo(f"{content['work']}: {content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU, rate {content['rate']:.4g}")
-        typer.echo(f"{reference['name']}: rate {reference['rate']:.4g}; {content['rate'] / reference['rate']:.1f} times as fast")
+        typer.echo(
+            f"{content['work']}: {content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU, rate {content['rate']:.4g}"
+        )
+        typer.echo(
+            f"{reference['name']}: rate {reference['rate']:.4g}; {content['rate'] / reference['rate']:.1f} times as fast"
+        )
     return 0
 
 
 def regress(
-    against: Annotated[Path | None, typer.Option("--against", metavar="FILE", help="Baseline; the package's own without it.")] = None,
-    history: Annotated[Path | None, typer.Option("--history", metavar="FILE", help="Figures of earlier calls, added to.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="FILE", help="Baseline; the package's own without it.")
+    ] = None,
+    history: Annotated[
+        Path | None, typer.Option("--history", metavar="FILE", help="Figures of earlier calls, added to.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Plots and summary.")] = Path("regress"),
     seed: Seed = 1,
     sets: Sets = None,
@@ -130,5 +156,3 @@ def regress(
     if not answer(json_path, content):
         typer.echo(study.summary(content))
     return 1 if any(metric["verdict"] == "worse" for metric in content["metrics"]) else 0
-
-

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")],
-    duration: Annotated[str | None, typer.Option("--duration", help="Such as 10min; the scenario's own without it.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--duration", help="Such as 10min; the scenario's own without it.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of all runs.")] = Path("runs"),
     latency: Latency = None,
     seed: Seed = 1,
@@ -92,9 +94,13 @@ def ping(
     resolved = load_scenario(scenario, sets=sets or (), latency=latency)
     names = [node.id for node in resolved.deployment.node]
     if source is not None and source not in names:
-        raise InputError(f"--source {source!r} is not a node of {resolved.deployment.name}; nodes are {', '.join(names)}")
+        raise InputError(
+            f"--source {source!r} is not a node of {resolved.deployment.name}; nodes are {', '.join(names)}"
+        )
     sources = list(range(len(names))) if source is None else [names.index(source)]
-    pairs = [p.summary() for p in pings(resolved, sources, list(range(len(names))), seed=seed, count=count, repeat=repeat)]
+    pairs = [
+        p.summary() for p in pings(resolved, sources, list(range(len(names))), seed=seed, count=count, repeat=repeat)
+    ]
     if not answer(json_path, {"pairs": pairs}):
         from rich.table import Table
 
@@ -121,7 +127,9 @@ def explain(
 
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or runs/<scenario>/latest.")],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE.html", help="The run folder's report.html without it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.html", help="The run folder's report.html without it.")
+    ] = None,
 ) -> int:
     """Write the offline page of a run."""
     from bitcell_sim.report.page import write_page

@@ -100,3 +100,16 @@ class FaultRates(Section):
     zone: FaultClass = Field(description="A zone fails (per zone, one node here).")
     region: FaultClass = Field(description="A whole region fails (per region).")
     global_: FaultClass = Field(alias="global", description="A correlated event that takes the quorum.")
+
+KINDS_OF_FAULT = {
+    "process-crash": "a node's process dies and restarts by itself",
+    "host-loss": "a node's machine is lost and has to be replaced",
+    "region-loss": "every node of a region and its load balancer go silent",
+    "partition": "groups of regions or nodes do not hear each other",
+    "latency": "paths get slower",
+    "loss": "paths lose packets",
+    "bandwidth": "uplinks are limited",
+    "cpu": "a share of the processor is left",
+    "memory": "a share of the memory is left",
+    "load-surge": "clients send more",
+}

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import bitcell_sim
 from bitcell_sim.config.loader import config_hash
 from bitcell_sim.errors import RunStoreError
 from bitcell_sim.report import page_charts, series
@@ -20,6 +19,7 @@ from bitcell_sim.report import page_sections as sections
 from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.report.world_map import world_map
 from bitcell_sim.runs.run import RunData
+from bitcell_sim.version import __version__
 
 __all__ = ["page_html", "write_page"]
 
@@ -107,7 +107,7 @@ def page_html(
         scenario=run.scenario,
         config_hash=run.manifest.get("config_hash") or config_hash(run.scenario),
         provenance=sections.provenance(run),
-        version=bitcell_sim.__version__,
+        version=__version__,
         card=card,
         card_rows=sections.scorecard_rows(card) if card else [],
         headline=sections.headline(run, card),

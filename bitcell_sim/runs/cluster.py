@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-import bitcell_sim
 from bitcell_sim.errors import InputError, LabError, MissingToolError
 from bitcell_sim.runs.batch import WorkerDiedError, call, named, unpacked
+from bitcell_sim.version import __version__
 
 CONNECT_TIMEOUT_S = 10
 WORKERS_TIMEOUT_S = 30
@@ -19,7 +19,7 @@ WORKERS_TIMEOUT_S = 30
 
 def package_version() -> str:
     """Version of this package where the call is made."""
-    return bitcell_sim.__version__
+    return __version__
 
 
 def on_cluster(

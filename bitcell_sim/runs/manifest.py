@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import bitcell_sim
 from bitcell_sim.config.loader import config_hash
 from bitcell_sim.errors import RunStoreError
 from bitcell_sim.runs.migrations import TABLE_VERSION, check_version
 from bitcell_sim.runs.run import RunData
+from bitcell_sim.version import __version__
 
 FILE = "manifest.json"
 LIBRARIES = ("numpy", "numba", "simpy", "pandas", "pyarrow")
@@ -66,7 +66,7 @@ def new_manifest(
         "command": command,
         "started": started.astimezone(UTC).isoformat(timespec="milliseconds"),
         "wall_s": wall_s,
-        "package": bitcell_sim.__version__,
+        "package": __version__,
         "commit": source_commit(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
