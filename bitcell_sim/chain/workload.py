@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,14 @@ class Arrivals:
     data_bytes: Ints
 
 
+class _Region(NamedTuple):
+    """Clients of one region: arrivals so far; the last one, or the last change of rate; what is left of the gap."""
+
+    sent: int
+    from_ns: int
+    left: float
+
+
 class Clients:
     """All regions' clients; the rate may change at any control event.
 
@@ -53,24 +61,26 @@ class Clients:
         names = [region.name for region in deployment.region]
         weights = np.array([workload.region_weight.get(name, 0.0) if workload.region_weight else 1.0 for name in names])
         self._share = weights / weights.sum()
-        self._count = [0] * len(names)
-        self._from_ns = [0] * len(names)
-        self._left = [float(kernel.first_gap(self._key, region)) for region in range(len(names))]
+        self._state = [_Region(0, 0, float(kernel.first_gap(self._key, region))) for region in range(len(names))]
+        self._before = list(self._state)  # the last call of `take`
         self.rate_tps = workload.rate_tps
 
     def set_rate(self, rate_tps: float, now_ns: int) -> None:
-        """Change the offered load from now on; everything before `now_ns` has been taken."""
-        for region, share in enumerate(self._share):
-            spent = (now_ns - self._from_ns[region]) * (self.rate_tps * share / NS_PER_S)
-            self._left[region] = max(0.0, self._left[region] - spent)
-            self._from_ns[region] = now_ns
+        """Change the offered load from now on.
+
+        Everything before `now_ns` has been taken; what the last call of :meth:`take` gave beyond it is withdrawn.
+        """
+        self._state = [self._at(region, now_ns) for region in range(len(self._state))]
+        for region, state in enumerate(self._state):
+            spent = (now_ns - state.from_ns) * (self.rate_tps * self._share[region] / NS_PER_S)
+            self._state[region] = _Region(state.sent, now_ns, max(0.0, state.left - spent))
+        self._before = list(self._state)
         self.rate_tps = rate_tps
 
     def take(self, until_ns: int) -> Arrivals:
         """Everything that is submitted before a moment and was not taken before."""
-        parts: list[Ints] = []
-        for region in range(len(self._count)):
-            parts.extend(self._take_region(region, until_ns))
+        self._before = list(self._state)
+        parts = [part for region in range(len(self._state)) for part in self._take_region(region, until_ns)]
         if not parts:
             empty = np.zeros(0, np.int64)
             return Arrivals(empty, empty, empty, empty, empty)
@@ -78,26 +88,41 @@ class Clients:
         columns = columns[:, kernel.merge_order(columns[1], columns[2])]
         return Arrivals(*columns)
 
+    def _rate_per_ns(self, region: int) -> float:
+        return self.rate_tps * float(self._share[region]) / NS_PER_S
+
+    def _times(self, region: int, state: _Region, until_ns: int) -> tuple[Ints, _Region]:
+        """Next arrivals of a region, at most a chunk of them, and its state after the last."""
+        at_ns = np.empty(_CHUNK, np.int64)
+        rate = self._rate_per_ns(region)
+        count, from_ns, left = kernel.arrivals(
+            self._key, region, state.sent, state.from_ns, state.left, rate, until_ns, at_ns
+        )
+        return at_ns[:count], _Region(state.sent + count, from_ns, left)
+
+    def _at(self, region: int, now_ns: int) -> _Region:
+        """State of a region at a moment since the last call of :meth:`take`."""
+        state = self._before[region]
+        while self._rate_per_ns(region) > 0.0:
+            times, state = self._times(region, state, now_ns)
+            if len(times) < _CHUNK:
+                break
+        return state
+
     def _take_region(self, region: int, until_ns: int) -> list[Ints]:
-        rate = self.rate_tps * float(self._share[region]) / NS_PER_S
         parts: list[Ints] = []
-        while rate > 0.0:
-            at_ns = np.empty(_CHUNK, np.int64)
-            first = self._count[region]
-            count, self._from_ns[region], self._left[region] = kernel.arrivals(
-                self._key, region, first, self._from_ns[region], self._left[region], rate, until_ns, at_ns
-            )
+        prices, data_mean = self._workload.gas_price, self._workload.data_bytes_mean
+        while self._rate_per_ns(region) > 0.0:
+            first = self._state[region].sent
+            times, self._state[region] = self._times(region, self._state[region], until_ns)
+            count = len(times)
             if count:
                 rows = np.empty((5, count), np.int64)
                 rows[0] = (region << REGION_SHIFT) + np.arange(first, first + count)
-                rows[1] = at_ns[:count]
+                rows[1] = times
                 rows[2] = region
-                prices = self._workload.gas_price
-                kernel.contents(
-                    self._key, region, first, prices.median, prices.sigma, self._workload.data_bytes_mean, rows[3:]
-                )
+                kernel.contents(self._key, region, first, prices.median, prices.sigma, data_mean, rows[3:])
                 parts.append(rows)
-                self._count[region] += count
             if count < _CHUNK:
                 break
         return parts

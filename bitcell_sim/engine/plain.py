@@ -24,9 +24,9 @@ import simpy
 from simpy.events import EventPriority
 
 from bitcell_sim.chain.workload import Arrivals, Clients, gas_and_bytes
-from bitcell_sim.engine.plane import Shared, new_book, plane_keys
+from bitcell_sim.engine.plane import Shared, plane_keys
 from bitcell_sim.kernels import paths_plain
-from bitcell_sim.kernels.mempool import NEVER, POOLED, Book
+from bitcell_sim.kernels.mempool import NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
 from bitcell_sim.kernels.transactions import DOWN, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
 from bitcell_sim.units import NS_PER_S, ms_to_ns, seconds_to_ns

@@ -9,6 +9,7 @@ from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints
 from bitcell_sim.kernels.draws import exponential, normal
+from bitcell_sim.kernels.sorting import stable_order
 
 _GAP, _PRICE, _DATA = 0, 1, 2
 
@@ -45,7 +46,7 @@ def arrivals(
     """
     count = 0
     while count < at_ns.shape[0]:
-        at = from_ns + np.int64(left / rate_per_ns)
+        at = from_ns + int(left / rate_per_ns)
         if at >= until_ns:
             break
         at_ns[count] = at
@@ -68,15 +69,12 @@ def contents(
     """Gas price (row 0) and data bytes (row 1) of consecutive arrivals, into `out` of shape (2, n)."""
     for i in range(out.shape[1]):
         price = price_median * math.exp(price_sigma * normal(key, region, first + i, _PRICE))
-        out[0, i] = max(1, np.int64(price + 0.5))
-        out[1, i] = np.int64(data_mean * exponential(key, region, first + i, _DATA)) if data_mean > 0.0 else 0
+        out[0, i] = max(1, int(price + 0.5))
+        out[1, i] = int(data_mean * exponential(key, region, first + i, _DATA)) if data_mean > 0.0 else 0
 
 
 @njit(cache=True)
 def merge_order(at_ns: Ints, region: Ints) -> Ints:
     """Order of arrivals by time, then region (each region's are in order already)."""
-    by_region = np.argsort(region, kind="mergesort")
-    times = at_ns[by_region]
-    return by_region[np.argsort(times, kind="mergesort")]
-
-
+    by_region = stable_order(region)
+    return by_region[stable_order(at_ns[by_region])]

@@ -1,4 +1,4 @@
-"""A 4-ary heap of (time, code) pairs in two arrays: the pending events of a kernel.
+"""A 4-ary heap of (time, code) pairs: the pending events of a kernel.
 
 Equal times leave in the order of their codes, so the order in which events were pushed never shows.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints
+from bitcell_sim.kernels.compiling import part
 
 
 class EventHeap(NamedTuple):
@@ -18,53 +18,54 @@ class EventHeap(NamedTuple):
 
     Parameters
     ----------
-    times_ns : ndarray of int64, shape (capacity,)
-        When each is due.
-    codes : ndarray of int64, shape (capacity,)
-        What it is.
+    events : ndarray of int64, shape (capacity, 2)
+        When each is due (nanoseconds), and what it is; the earliest first.
     size : ndarray of int64, shape (1,)
         How many there are.
     """
 
-    times_ns: Ints
-    codes: Ints
+    events: Ints
     size: Ints
 
 
 def new_heap(capacity: int) -> EventHeap:
     """Empty heap with room for `capacity` events."""
-    return EventHeap(np.zeros(capacity, np.int64), np.zeros(capacity, np.int64), np.zeros(1, np.int64))
+    return EventHeap(np.zeros((capacity, 2), np.int64), np.zeros(1, np.int64))
 
 
-@njit(cache=True)
+def grow_heap(heap: EventHeap) -> EventHeap:
+    """Heap with twice the room; its events stay."""
+    larger = new_heap(2 * len(heap.events))
+    larger.events[: len(heap.events)] = heap.events
+    larger.size[:] = heap.size
+    return larger
+
+
+@part
 def push(heap: EventHeap, time_ns: int, code: int) -> None:
     """Add an event; the caller sees to it that there is room."""
-    times = heap.times_ns
-    codes = heap.codes
+    events = heap.events
     place = heap.size[0]
     heap.size[0] = place + 1
     while place > 0:
         parent = (place - 1) >> 2
-        if times[parent] < time_ns or (times[parent] == time_ns and codes[parent] <= code):
+        above = events[parent, 0]
+        if above < time_ns or (above == time_ns and events[parent, 1] <= code):
             break
-        times[place] = times[parent]
-        codes[place] = codes[parent]
+        events[place, 0] = above
+        events[place, 1] = events[parent, 1]
         place = parent
-    times[place] = time_ns
-    codes[place] = code
+    events[place, 0] = time_ns
+    events[place, 1] = code
 
 
-@njit(cache=True)
-def pop(heap: EventHeap) -> tuple[int, int]:
-    """Remove the earliest event and return its (time, code)."""
-    times = heap.times_ns
-    codes = heap.codes
-    first_time = times[0]
-    first_code = codes[0]
+@part
+def pop(heap: EventHeap) -> None:
+    """Remove the earliest event, which the caller has read from the top."""
+    events = heap.events
     last = heap.size[0] - 1
     heap.size[0] = last
-    time_ns = times[last]
-    code = codes[last]
+    time_ns, code = events[last, 0], events[last, 1]
     place = 0
     while True:
         child = 4 * place + 1
@@ -72,13 +73,13 @@ def pop(heap: EventHeap) -> tuple[int, int]:
             break
         best = child
         for other in range(child + 1, min(child + 4, last)):
-            if times[other] < times[best] or (times[other] == times[best] and codes[other] < codes[best]):
+            least = events[best, 0]
+            if events[other, 0] < least or (events[other, 0] == least and events[other, 1] < events[best, 1]):
                 best = other
-        if time_ns < times[best] or (time_ns == times[best] and code <= codes[best]):
+        if time_ns < events[best, 0] or (time_ns == events[best, 0] and code <= events[best, 1]):
             break
-        times[place] = times[best]
-        codes[place] = codes[best]
+        events[place, 0] = events[best, 0]
+        events[place, 1] = events[best, 1]
         place = best
-    times[place] = time_ns
-    codes[place] = code
-    return first_time, first_code
+    events[place, 0] = time_ns
+    events[place, 1] = code

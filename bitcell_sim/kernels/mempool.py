@@ -7,53 +7,150 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from bitcell_sim.kernels.arrays import Flags, Ints, Ints16, Ints32
+from bitcell_sim.kernels.arrays import Ints, Ints16, Ints32
+from bitcell_sim.kernels.compiling import kernel, part
+from bitcell_sim.kernels.sorting import stable_order
 
 NEVER = 2**62  # later than any run ends
 ABSENT, POOLED, REFUSED = 0, 1, 2
+(
+    DRAW_ID,
+    SUBMIT_NS,
+    REGION,
+    PRICE,
+    GAS,
+    SIZE_BYTES,
+    BALANCER,
+    SERVER,
+    ATTEMPT,
+    SENT_NS,
+    ORIGIN,
+    ACCEPTED_NS,
+    ANSWERED_NS,
+    LAST_NS,
+    REQUEST,
+    MODE,
+    ACCEPTED_ROW,
+) = range(17)
+PARENT, POOL, INCLUDED = range(3)
 
 
 class Book(NamedTuple):
     """One row per transaction; unused rows wait for later arrivals.
 
+    Few arrays, because each one that a kernel takes costs time to compile and to call; their parts have names.
+
     Parameters
     ----------
-    draw_id, submit_ns, price, gas, size_bytes : ndarray of int64, shape (rows,)
-        Name of its draws, when the client sends it, gas price, gas, bytes in a block.
-    region, balancer, server, attempt, origin : ndarray of int32, shape (rows,)
-        The client's region, the balancer that took it, the server tried last, the tries so far, the node that accepted.
-    sent_ns, accepted_ns, answered_ns, last_ns : ndarray of int64, shape (rows,)
-        Last try, acceptance, the client's answer, last first-receipt; -1 where it never happened.
-    request, mode : ndarray of uint8, shape (rows,)
-        What the client was told; whether its receipts are known ahead (1) or travel message by message (2).
+    columns : ndarray of int64, shape (17, rows)
+        DRAW_ID .. ACCEPTED_ROW above; the properties say what they are.
     arrival_ns : ndarray of int64, shape (rows, nodes)
         First receipt at each node; NEVER where it has not arrived.
-    parent : ndarray of int16, shape (rows, nodes)
-        Whom each node has it from; -1 at the origin.
-    pool, included : ndarray of uint8, shape (rows, nodes)
-        Whether a node's pool holds it; whether the node's chain does.
+    marks : ndarray of int16, shape (3, rows, nodes)
+        PARENT, POOL and INCLUDED; the properties say what they are.
     """
 
-    draw_id: Ints
-    submit_ns: Ints
-    price: Ints
-    gas: Ints
-    size_bytes: Ints
-    region: Ints32
-    balancer: Ints32
-    server: Ints32
-    attempt: Ints32
-    origin: Ints32
-    sent_ns: Ints
-    accepted_ns: Ints
-    answered_ns: Ints
-    last_ns: Ints
-    request: Flags
-    mode: Flags
+    columns: Ints
     arrival_ns: Ints
-    parent: Ints16
-    pool: Flags
-    included: Flags
+    marks: Ints16
+
+    def _column(self, number: int) -> Ints:
+        column: Ints = self.columns[number]
+        return column
+
+    def _mark(self, number: int) -> Ints16:
+        mark: Ints16 = self.marks[number]
+        return mark
+
+    @property
+    def draw_id(self) -> Ints:
+        """Name of its draws."""
+        return self._column(DRAW_ID)
+
+    @property
+    def submit_ns(self) -> Ints:
+        """When the client sends it, nanoseconds."""
+        return self._column(SUBMIT_NS)
+
+    @property
+    def region(self) -> Ints:
+        """Region of the client."""
+        return self._column(REGION)
+
+    @property
+    def price(self) -> Ints:
+        """Gas price."""
+        return self._column(PRICE)
+
+    @property
+    def gas(self) -> Ints:
+        """Gas."""
+        return self._column(GAS)
+
+    @property
+    def size_bytes(self) -> Ints:
+        """Bytes in a block."""
+        return self._column(SIZE_BYTES)
+
+    @property
+    def balancer(self) -> Ints:
+        """Balancer that took it; -1 before."""
+        return self._column(BALANCER)
+
+    @property
+    def server(self) -> Ints:
+        """Server tried last; -1 before."""
+        return self._column(SERVER)
+
+    @property
+    def attempt(self) -> Ints:
+        """Tries that failed."""
+        return self._column(ATTEMPT)
+
+    @property
+    def sent_ns(self) -> Ints:
+        """Last try, nanoseconds; -1 before."""
+        return self._column(SENT_NS)
+
+    @property
+    def origin(self) -> Ints:
+        """Node that accepted it; -1 for none."""
+        return self._column(ORIGIN)
+
+    @property
+    def accepted_ns(self) -> Ints:
+        """Acceptance, nanoseconds; -1 where it never happened."""
+        return self._column(ACCEPTED_NS)
+
+    @property
+    def answered_ns(self) -> Ints:
+        """When the client knew, nanoseconds; -1 where it does not yet."""
+        return self._column(ANSWERED_NS)
+
+    @property
+    def last_ns(self) -> Ints:
+        """Latest first receipt of those known ahead, nanoseconds."""
+        return self._column(LAST_NS)
+
+    @property
+    def request(self) -> Ints:
+        """What the client was told."""
+        return self._column(REQUEST)
+
+    @property
+    def parent(self) -> Ints16:
+        """Whom each node has it from; -1 at the origin."""
+        return self._mark(PARENT)
+
+    @property
+    def pool(self) -> Ints16:
+        """ABSENT, POOLED or REFUSED at each node."""
+        return self._mark(POOL)
+
+    @property
+    def included(self) -> Ints16:
+        """1 where a node's chain holds it."""
+        return self._mark(INCLUDED)
 
 
 class Pools(NamedTuple):
@@ -61,80 +158,111 @@ class Pools(NamedTuple):
 
     Parameters
     ----------
-    size, listed : ndarray of int64, shape (nodes,)
-        How many a pool holds; how many its list names.
+    counts : ndarray of int64, shape (2, nodes)
+        HELD: how many a pool holds; LISTED: how many its list names.
     members : ndarray of int32, shape (nodes, room)
         The lists.
     capacity : int
         Most that a pool holds.
     """
 
-    size: Ints
-    listed: Ints
+    counts: Ints
     members: Ints32
     capacity: int
 
 
-@njit(cache=True)
-def compact(book: Book, pools: Pools, node: int) -> None:
+HELD, LISTED = 0, 1
+
+
+def new_book(rows: int, nodes: int) -> Book:
+    """Book with room for `rows` transactions."""
+    columns = np.zeros((17, rows), np.int64)
+    for unknown in (BALANCER, SERVER, SENT_NS, ORIGIN, ACCEPTED_NS, ANSWERED_NS, LAST_NS):
+        columns[unknown] = -1
+    marks = np.zeros((3, rows, nodes), np.int16)
+    marks[PARENT] = -1
+    return Book(columns, np.full((rows, nodes), NEVER, np.int64), marks)
+
+
+def grow_book(book: Book, rows: int) -> Book:
+    """Book with more room; what it holds stays."""
+    old_rows, nodes = book.arrival_ns.shape
+    larger = new_book(rows, nodes)
+    larger.columns[:, :old_rows] = book.columns
+    larger.arrival_ns[:old_rows] = book.arrival_ns
+    larger.marks[:, :old_rows] = book.marks
+    return larger
+
+
+def new_pools(nodes: int, capacity: int) -> Pools:
+    """Empty pools; the lists have room for members that have left."""
+    return Pools(np.zeros((2, nodes), np.int64), np.zeros((nodes, 4 * capacity + 16), np.int32), capacity)
+
+
+@part
+def compact(marks: Ints16, pools: Pools, node: int) -> None:
     """Drop from a node's list what its pool no longer holds; a transaction listed twice stays once."""
+    members = pools.members
     kept = 0
-    for i in range(pools.listed[node]):
-        tx = pools.members[node, i]
-        if book.pool[tx, node] == POOLED:
-            book.pool[tx, node] = ABSENT  # seen: a second entry of the same transaction is dropped
-            pools.members[node, kept] = tx
+    for i in range(pools.counts[LISTED, node]):
+        tx = members[node, i]
+        if marks[POOL, tx, node] == POOLED:
+            marks[POOL, tx, node] = ABSENT  # seen: a second entry of the same transaction is dropped
+            members[node, kept] = tx
             kept += 1
     for i in range(kept):
-        book.pool[pools.members[node, i], node] = POOLED
-    pools.listed[node] = kept
+        marks[POOL, members[node, i], node] = POOLED
+    pools.counts[LISTED, node] = kept
 
 
-@njit(cache=True)
-def admit(book: Book, pools: Pools, tx: int, node: int) -> bool:
+@part
+def admit(marks: Ints16, pools: Pools, tx: int, node: int) -> bool:
     """Put a transaction into a node's pool; a full pool refuses it."""
-    if book.included[tx, node]:
+    if marks[INCLUDED, tx, node]:
         return True
-    if pools.size[node] >= pools.capacity:
-        book.pool[tx, node] = REFUSED
+    if pools.counts[HELD, node] >= pools.capacity:
+        marks[POOL, tx, node] = REFUSED
         return False
-    if pools.listed[node] == pools.members.shape[1]:
-        compact(book, pools, node)
-    book.pool[tx, node] = POOLED
-    pools.members[node, pools.listed[node]] = tx
-    pools.listed[node] += 1
-    pools.size[node] += 1
+    if pools.counts[LISTED, node] == pools.members.shape[1]:
+        compact(marks, pools, node)
+    place = pools.counts[LISTED, node]
+    marks[POOL, tx, node] = POOLED
+    pools.members[node, place] = tx
+    pools.counts[LISTED, node] = place + 1
+    pools.counts[HELD, node] += 1
     return True
 
 
-@njit(cache=True)
-def include(book: Book, pools: Pools, node: int, txs: Ints) -> None:
+@kernel
+def include(marks: Ints16, pools: Pools, node: int, txs: Ints) -> None:
     """A node adopts a block: its transactions leave the pool, and do not enter it when they arrive later."""
-    for tx in txs:
-        book.included[tx, node] = 1
-        if book.pool[tx, node] == POOLED:
-            pools.size[node] -= 1
-        book.pool[tx, node] = ABSENT
+    for i in range(txs.shape[0]):
+        tx = txs[i]
+        marks[INCLUDED, tx, node] = 1
+        if marks[POOL, tx, node] == POOLED:
+            pools.counts[HELD, node] -= 1
+        marks[POOL, tx, node] = ABSENT
 
 
-@njit(cache=True)
-def restore(book: Book, pools: Pools, node: int, txs: Ints, boot_ns: int, now_ns: int) -> None:
+@kernel
+def restore(marks: Ints16, arrival_ns: Ints, pools: Pools, node: int, txs: Ints, boot_ns: int, now_ns: int) -> None:
     """A node leaves a block: those of its transactions that it has received are pending again."""
-    for tx in txs:
-        book.included[tx, node] = 0
-        if boot_ns <= book.arrival_ns[tx, node] < now_ns:
-            admit(book, pools, tx, node)
+    for i in range(txs.shape[0]):
+        tx = txs[i]
+        marks[INCLUDED, tx, node] = 0
+        if boot_ns <= arrival_ns[tx, node] < now_ns:
+            admit(marks, pools, tx, node)
 
 
-@njit(cache=True)
-def forget(book: Book, pools: Pools, node: int) -> None:
+@kernel
+def forget(marks: Ints16, pools: Pools, node: int) -> None:
     """A node's process dies: its pool was memory."""
-    for i in range(pools.listed[node]):
+    for i in range(pools.counts[LISTED, node]):
         tx = pools.members[node, i]
-        if book.pool[tx, node] == POOLED:
-            book.pool[tx, node] = ABSENT
-    pools.listed[node] = 0
-    pools.size[node] = 0
+        if marks[POOL, tx, node] == POOLED:
+            marks[POOL, tx, node] = ABSENT
+    pools.counts[LISTED, node] = 0
+    pools.counts[HELD, node] = 0
 
 
 @njit(cache=True)
@@ -155,25 +283,25 @@ def select(book: Book, pools: Pools, node: int, count_max: int, gas_max: int) ->
     ndarray of int64, shape (n,)
         Rows of the book, in the order of the block.
     """
-    compact(book, pools, node)
-    held = pools.members[node, : pools.listed[node]].astype(np.int64)
-    held.sort()
-    received = np.empty(held.size, np.int64)
-    for i in range(held.size):
-        received[i] = book.arrival_ns[held[i], node]
-    by_time = held[np.argsort(received, kind="mergesort")]
-    price = np.empty(held.size, np.int64)
-    for i in range(held.size):
-        price[i] = -book.price[by_time[i]]
-    by_price = by_time[np.argsort(price, kind="mergesort")]
-    chosen = np.empty(min(count_max, held.size), np.int64)
+    columns = book.columns
+    compact(book.marks, pools, node)
+    held = pools.members[node, : pools.counts[LISTED, node]].astype(np.int64)
+    held = held[stable_order(held)]
+    keys = np.empty_like(held)
+    for i in range(held.shape[0]):
+        keys[i] = book.arrival_ns[held[i], node]
+    held = held[stable_order(keys)]
+    for i in range(held.shape[0]):
+        keys[i] = -columns[PRICE, held[i]]
+    chosen = np.empty(min(count_max, held.shape[0]), np.int64)
     count = 0
     gas = 0
-    for tx in by_price:
+    for place in stable_order(keys):
+        tx = held[place]
         if count == count_max:
             break
-        if gas + book.gas[tx] <= gas_max:
-            gas += book.gas[tx]
+        if gas + columns[GAS, tx] <= gas_max:
+            gas += columns[GAS, tx]
             chosen[count] = tx
             count += 1
     return chosen[:count]

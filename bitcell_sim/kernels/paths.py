@@ -1,7 +1,7 @@
 """How long a packet is under way: base, slow state, fast jitter, rare spike, and rounds of loss recovery.
 
-One round trip of a link is ``base + slow + fast + spike``; a packet takes half of it, plus what faults add. The slow state
-is drawn once per link and dwell (a table), the rest once per message. ``paths_plain`` holds the slow twin.
+One round trip of a link is ``base + slow + fast + spike``; a packet takes half of it, plus what faults add. The slow
+state is drawn once per link and dwell (a table), the rest once per message. ``paths_plain`` holds the slow twin.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from bitcell_sim.kernels.arrays import Flags, Floats, Ints
+from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.draws import exponential, hash4, mix64, unit_interval
 
 FAST_SCALE_NS, SPIKE_PROBABILITY, SPIKE_SCALE_NS, SPIKE_ALPHA, SPIKE_MAX_NS, RETRANSMISSIONS_MAX = range(6)
@@ -100,7 +101,7 @@ def slow_table(key: np.uint64, scale_ns: Floats, link: Ints, n_dwells: int) -> I
     return table
 
 
-@njit(cache=True)
+@part
 def recovery_rounds(uniform: float, loss: float, packets: int, limit: int) -> int:
     """Round trips spent on recovering lost packets.
 
@@ -115,32 +116,60 @@ def recovery_rounds(uniform: float, loss: float, packets: int, limit: int) -> in
     return rounds
 
 
-@njit(cache=True)
+@part
 def round_trip_ns(bits: np.uint64, standing_ns: int, jitter: Floats) -> int:
     """Round trip of one packet, nanoseconds: its base and slow state, and what its random bits add."""
     fast = -math.log(unit_interval(bits) * unit_interval(mix64(bits + _GAMMA))) * jitter[FAST_SCALE_NS]
-    rtt = standing_ns + np.int64(fast)
+    rtt = standing_ns + int(fast)
     bits2 = mix64(bits + _GAMMA + _GAMMA)
     if unit_interval(bits2) < jitter[SPIKE_PROBABILITY]:
         size = jitter[SPIKE_SCALE_NS] * math.exp(-math.log(unit_interval(mix64(bits2))) / jitter[SPIKE_ALPHA])
-        rtt += np.int64(min(size, jitter[SPIKE_MAX_NS]))
+        rtt += int(min(size, jitter[SPIKE_MAX_NS]))
     return rtt
+
+
+@part
+def stands_ns(paths: Paths, source: int, target: int, sent_ns: int) -> int:
+    """Give what :func:`standing_ns` gives, to other kernels."""
+    dwell = min(sent_ns // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
+    standing: int = paths.base_ns[source, target] + paths.slow_ns[dwell, source, target]
+    return standing
 
 
 @njit(cache=True)
 def standing_ns(paths: Paths, source: int, target: int, sent_ns: int) -> int:
-    """Base and slow state of a pair's round trip at a moment, nanoseconds."""
-    dwell = min(sent_ns // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
-    return paths.base_ns[source, target] + paths.slow_ns[dwell, source, target]
+    """Base and slow state of a pair's round trip at a moment, nanoseconds; the last dwell goes on for ever."""
+    return stands_ns(paths, source, target, sent_ns)
 
 
 @njit(cache=True)
 def transmission_ns(size_bytes: int, bit_per_s: int) -> int:
     """Time to put a message on the wire, nanoseconds."""
-    return size_bytes * np.int64(8_000_000_000) // bit_per_s
+    return size_bytes * 8_000_000_000 // bit_per_s
 
 
-@njit(cache=True)
+@part
+def delay_ns(bits: np.uint64, standing_ns: int, added_ns: int, loss: float, size_bytes: int, jitter: Floats) -> int:
+    """Propagation of one message, nanoseconds, from its random bits and the state of its link.
+
+    Half a round trip, the added delay, and one whole round trip for each round of loss recovery.
+    """
+    delay = round_trip_ns(bits, standing_ns, jitter) // 2 + added_ns
+    if loss > 0.0:
+        packets = (size_bytes + PACKET_BYTES - 1) // PACKET_BYTES
+        uniform = unit_interval(mix64(bits ^ _GAMMA))
+        rounds = recovery_rounds(uniform, loss, packets, int(jitter[RETRANSMISSIONS_MAX]))
+        delay += rounds * (standing_ns + 2 * added_ns)
+    return delay
+
+
+@part
+def message_bits(key: np.uint64, message: int, sequence: int, source: int, target: int) -> np.uint64:
+    """Random bits of one message between two endpoints."""
+    return hash4(key, message, source * _PAIR + target, sequence)
+
+
+@part
 def one_way_ns(
     key: np.uint64,
     message: int,
@@ -170,23 +199,11 @@ def one_way_ns(
         Round trips.
     links : LinkState
         What faults add.
-
-    Returns
-    -------
-    int64
-        Half a round trip, added delay, and one whole round trip for each round of loss recovery.
     """
-    bits = hash4(key, message, source * _PAIR + target, sequence)
-    standing = standing_ns(paths, source, target, sent_ns)
-    added = links.added_ns[source, target]
-    delay = round_trip_ns(bits, standing, paths.jitter) // 2 + added
-    loss = links.loss[source, target]
-    if loss > 0.0:
-        packets = (size_bytes + PACKET_BYTES - 1) // PACKET_BYTES
-        uniform = unit_interval(mix64(bits ^ _GAMMA))
-        rounds = recovery_rounds(uniform, loss, packets, np.int64(paths.jitter[RETRANSMISSIONS_MAX]))
-        delay += rounds * (standing + 2 * added)
-    return delay
+    bits = message_bits(key, message, sequence, source, target)
+    standing = stands_ns(paths, source, target, sent_ns)
+    added, loss = links.added_ns[source, target], links.loss[source, target]
+    return delay_ns(bits, standing, added, loss, size_bytes, paths.jitter)
 
 
 @njit(cache=True)
@@ -238,9 +255,10 @@ def bulk_ns(
     leaves = start + transmission_ns(size_bytes, links.uplink_bit_per_s[source])
     links.uplink_free_ns[source] = leaves
     windows = (size_bytes + window_bytes - 1) // window_bytes
-    standing = standing_ns(paths, source, target, sent_ns) + 2 * links.added_ns[source, target]
+    standing = stands_ns(paths, source, target, sent_ns) + 2 * links.added_ns[source, target]
     travel = one_way_ns(key, message, sequence, source, target, sent_ns, size_bytes, paths, links)
-    return leaves + (windows - 1) * standing + travel
+    arrives: int = leaves + (windows - 1) * standing + travel
+    return arrives
 
 
 @njit(cache=True)
@@ -275,6 +293,6 @@ def pings_ns(key: np.uint64, source: int, target: int, at_ns: Ints, paths: Paths
         if unit_interval(mix64(bits ^ _GAMMA)) >= arrive:
             result[i] = -1
             continue
-        rtt = round_trip_ns(bits, standing_ns(paths, source, target, at_ns[i]), paths.jitter)
+        rtt = round_trip_ns(bits, stands_ns(paths, source, target, at_ns[i]), paths.jitter)
         result[i] = rtt + links.added_ns[source, target] + links.added_ns[target, source]
     return result

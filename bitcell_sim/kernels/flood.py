@@ -1,0 +1,119 @@
+"""The flood of a transaction over the peers: known ahead while nothing changes, else message by message."""
+
+from __future__ import annotations
+
+from bitcell_sim.kernels.compiling import part
+from bitcell_sim.kernels.event_heap import push
+from bitcell_sim.kernels.mempool import DRAW_ID, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, admit
+from bitcell_sim.kernels.paths import delay_ns, message_bits, one_way_ns, transmission_ns
+from bitcell_sim.kernels.world import (
+    CHECK_NS,
+    KEY_GOSSIP,
+    MESSAGE,
+    OVERHEAD_BYTES,
+    RECEIPT,
+    SINGLE,
+    UP,
+    World,
+    event_code,
+)
+
+
+@part
+def flood(world: World, tx: int, origin: int) -> None:
+    """Find the first receipts at all nodes while nothing changes: Dijkstra, drawing only delays that can still matter.
+
+    Of two copies that arrive at once, the one from the lower node counts.
+    """
+    columns, arrival_ns, marks = world.book
+    links, nodes, paths = world.links, world.nodes, world.paths
+    key, name = world.keys[KEY_GOSSIP], columns[DRAW_ID, tx]
+    size = columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    count = nodes.state.shape[0]
+    for node in range(count):
+        world.settled[node] = nodes.state[node] != UP
+    node = origin
+    while node >= 0:
+        at = arrival_ns[tx, node]
+        if node != origin:
+            push(world.heap, at, event_code(RECEIPT, tx, 0, node))
+        columns[LAST_NS, tx] = at
+        world.settled[node] = 1
+        dwell = min(at // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
+        leaves = at + world.settings[CHECK_NS] + transmission_ns(size, links.uplink_bit_per_s[node])
+        nearest, nearest_ns = -1, NEVER
+        for peer in range(count):
+            if world.settled[peer]:
+                continue
+            reached = arrival_ns[tx, peer]
+            if nodes.peers[node, peer]:
+                standing = paths.base_ns[node, peer] + paths.slow_ns[dwell, node, peer]
+                added = links.added_ns[node, peer]
+                if leaves + standing // 2 + added <= reached:
+                    bits = message_bits(key, name, 0, node, peer)
+                    at_peer = leaves + delay_ns(bits, standing, added, links.loss[node, peer], size, paths.jitter)
+                    if at_peer < reached or (at_peer == reached and node < marks[PARENT, tx, peer]):
+                        reached = at_peer
+                        arrival_ns[tx, peer] = at_peer
+                        marks[PARENT, tx, peer] = node
+            if reached < nearest_ns:
+                nearest, nearest_ns = peer, reached
+        node = nearest
+
+
+@part
+def forward(world: World, tx: int, node: int, parent: int, now: int) -> None:
+    """A node passes a transaction on to every peer but the one it has it from, message by message."""
+    links = world.links
+    name = world.book.columns[DRAW_ID, tx]
+    size = world.book.columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    wire = transmission_ns(size, links.uplink_bit_per_s[node])
+    ready = now + world.settings[CHECK_NS]
+    for peer in range(world.nodes.state.shape[0]):
+        if not world.nodes.peers[node, peer] or peer == parent:
+            continue
+        leaves = ready + wire
+        if links.queueing[0]:
+            leaves = max(ready, links.uplink_free_ns[node]) + wire
+            links.uplink_free_ns[node] = leaves
+        travel = one_way_ns(world.keys[KEY_GOSSIP], name, 0, node, peer, now, size, world.paths, links)
+        push(world.heap, leaves + travel, event_code(MESSAGE, tx, node, peer))
+    world.passed_bytes[node, parent] += size
+
+
+@part
+def receive(world: World, tx: int, source: int, node: int, now: int) -> None:
+    """A single message arrives: the first one that a node receives is kept and passed on."""
+    arrival_ns = world.book.arrival_ns
+    if world.nodes.state[node] != UP or world.nodes.boot_ns[node] <= arrival_ns[tx, node] < NEVER:
+        return
+    arrival_ns[tx, node] = now
+    world.book.marks[PARENT, tx, node] = source
+    admit(world.book.marks, world.pools, tx, node)
+    forward(world, tx, node, source, now)
+
+
+@part
+def thaw(world: World, tx: int, now: int) -> None:
+    """Turn what is in flight of a transaction into single messages that keep the delays they were sent with."""
+    columns, arrival_ns, marks = world.book
+    links = world.links
+    size = columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    count = world.nodes.state.shape[0]
+    for node in range(count):
+        at = arrival_ns[tx, node]
+        if at >= now:
+            continue
+        leaves = at + world.settings[CHECK_NS] + transmission_ns(size, links.uplink_bit_per_s[node])
+        for peer in range(count):
+            if not world.nodes.peers[node, peer] or peer == marks[PARENT, tx, node]:
+                continue
+            reached = leaves + one_way_ns(
+                world.keys[KEY_GOSSIP], columns[DRAW_ID, tx], 0, node, peer, at, size, world.paths, links
+            )
+            if reached >= now:
+                push(world.heap, reached, event_code(MESSAGE, tx, node, peer))
+    for node in range(count):
+        if arrival_ns[tx, node] >= now:
+            arrival_ns[tx, node] = NEVER
+    columns[MODE, tx] = SINGLE

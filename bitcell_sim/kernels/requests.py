@@ -1,0 +1,200 @@
+"""A client's request: to the balancer its region is pointed at, to a server, perhaps again, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitcell_sim.kernels.arrays import Flags, Ints, Ints32
+from bitcell_sim.kernels.compiling import part
+from bitcell_sim.kernels.event_heap import EventHeap, push
+from bitcell_sim.kernels.flood import flood, forward
+from bitcell_sim.kernels.mempool import (
+    ACCEPTED_NS,
+    ACCEPTED_ROW,
+    ANSWERED_NS,
+    ATTEMPT,
+    BALANCER,
+    DRAW_ID,
+    LAST_NS,
+    MODE,
+    NEVER,
+    ORIGIN,
+    REGION,
+    REQUEST,
+    SENT_NS,
+    SERVER,
+    SIZE_BYTES,
+    SUBMIT_NS,
+    admit,
+)
+from bitcell_sim.kernels.paths import LinkState, Paths, one_way_ns, transmission_ns
+from bitcell_sim.kernels.world import (
+    ACCESS_NS,
+    ANSWER_BYTES,
+    AT_BALANCER,
+    AT_SERVER,
+    CLIENT_TIMEOUT_NS,
+    CONNECT_TIMEOUT_NS,
+    DOWN,
+    KEY_ANSWER,
+    KEY_RPC,
+    NO_SERVER,
+    OK,
+    OPEN_END,
+    OVERHEAD_BYTES,
+    PATH,
+    PAUSE_NS,
+    REDISPATCH,
+    REJECTED,
+    RETRIES,
+    SILENT,
+    SINGLE,
+    TIMED_OUT,
+    TRY_AGAIN,
+    World,
+    event_code,
+)
+
+
+@part
+def access_ns(settings: Ints, base_ns: Ints, nodes: int, source: int, target: int) -> int:
+    """One way between a client's region and a balancer's, nanoseconds: the clients' own access and the way between."""
+    way: int = settings[ACCESS_NS]
+    if source != target:
+        way += base_ns[nodes + source, nodes + target] // 2
+    return way
+
+
+@part
+def submit(
+    columns: Ints, route: Ints32, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, heap: EventHeap, tx: int
+) -> None:
+    """The client sends: to the balancer that its region is pointed at; without one it waits in vain."""
+    now, region = columns[SUBMIT_NS, tx], columns[REGION, tx]
+    balancer = route[region]
+    if balancer < 0:
+        columns[REQUEST, tx] = TIMED_OUT
+        columns[ANSWERED_NS, tx] = now + settings[CLIENT_TIMEOUT_NS]
+        return
+    columns[BALANCER, tx] = balancer
+    at = now + access_ns(settings, base_ns, nodes, region, home[balancer])
+    push(heap, at, event_code(AT_BALANCER, tx, 0, 0))
+
+
+@part
+def next_server(in_use: Flags, balancer: int, start: int) -> int:
+    """First server from `start` on, round robin, that the balancer takes for up; -1 for none."""
+    nodes = in_use.shape[1]
+    for step in range(nodes):
+        server: int = (start + step) % nodes
+        if in_use[balancer, server]:
+            return server
+    return -1
+
+
+@part
+def answer(columns: Ints, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, tx: int, told: int, at: int) -> None:
+    """The client hears what the balancer knows at a moment, unless it has given up."""
+    given_up = columns[SUBMIT_NS, tx] + settings[CLIENT_TIMEOUT_NS]
+    heard = at + access_ns(settings, base_ns, nodes, home[columns[BALANCER, tx]], columns[REGION, tx])
+    if heard > given_up:
+        heard, told = given_up, TIMED_OUT
+    columns[REQUEST, tx] = told
+    columns[ANSWERED_NS, tx] = heard
+
+
+@part
+def small_ns(
+    key: np.uint64,
+    name: int,
+    attempt: int,
+    source: int,
+    target: int,
+    now: int,
+    size: int,
+    paths: Paths,
+    links: LinkState,
+) -> int:
+    """Arrival of a message that does not queue, nanoseconds."""
+    travel = one_way_ns(key, name, attempt, source, target, now, size, paths, links)
+    return now + transmission_ns(size, links.uplink_bit_per_s[source]) + travel
+
+
+@part
+def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
+    """The balancer chooses a server, the first time or after a try that `failed`, and sends the request to it."""
+    columns, settings, balancers, links = world.book.columns, world.settings, world.balancers, world.links
+    nodes = world.nodes.state.shape[0]
+    balancer, server = columns[BALANCER, tx], columns[SERVER, tx]
+    told = -1
+    if failed:
+        columns[ATTEMPT, tx] += 1
+        if columns[ATTEMPT, tx] > settings[RETRIES]:
+            told = NO_SERVER
+        elif settings[REDISPATCH]:
+            other = next_server(balancers.in_use, balancer, server + 1)
+            server = other if other >= 0 else server
+    else:
+        server = next_server(balancers.in_use, balancer, balancers.turn[balancer])
+        if server < 0:
+            told = NO_SERVER
+        else:
+            balancers.turn[balancer] = (server + 1) % nodes
+    if told < 0 and now - columns[SUBMIT_NS, tx] > settings[CLIENT_TIMEOUT_NS]:
+        told = TIMED_OUT
+    columns[SERVER, tx] = server
+    if told >= 0:
+        answer(columns, balancers.home, settings, world.paths.base_ns, nodes, tx, told, now)
+        return
+    columns[SENT_NS, tx] = now
+    endpoint = nodes + balancers.home[balancer]
+    if links.cut[endpoint, server]:
+        push(world.heap, now + settings[CONNECT_TIMEOUT_NS], event_code(TRY_AGAIN, tx, 0, 0))
+        return
+    size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
+    name, attempt = columns[DRAW_ID, tx], columns[ATTEMPT, tx]
+    at = small_ns(world.keys[KEY_RPC], name, attempt, endpoint, server, now, size, world.paths, links)
+    push(world.heap, at, event_code(AT_SERVER, tx, 0, 0))
+
+
+@part
+def at_server(world: World, tx: int, now: int) -> None:
+    """The request reaches the node: accepted and flooded, rejected, refused, or not answered."""
+    columns, settings, links = world.book.columns, world.settings, world.links
+    nodes = world.nodes.state.shape[0]
+    server = columns[SERVER, tx]
+    state = world.nodes.state[server]
+    endpoint = nodes + world.balancers.home[columns[BALANCER, tx]]
+    back = NEVER
+    if state != SILENT and not links.cut[server, endpoint]:
+        name, attempt, size = columns[DRAW_ID, tx], columns[ATTEMPT, tx], settings[ANSWER_BYTES]
+        back = small_ns(world.keys[KEY_ANSWER], name, attempt, server, endpoint, now, size, world.paths, links)
+    timeout = columns[SENT_NS, tx] + settings[CONNECT_TIMEOUT_NS]
+    if state in (SILENT, DOWN):
+        again = timeout if state == SILENT else min(back + settings[PAUSE_NS], timeout)
+        push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
+        return
+    told = REJECTED
+    if admit(world.book.marks, world.pools, tx, server):
+        told = OK
+        accept(world, tx, server, now)
+    answer(columns, world.balancers.home, settings, world.paths.base_ns, nodes, tx, told, back)
+
+
+@part
+def accept(world: World, tx: int, server: int, now: int) -> None:
+    """A node has taken a transaction into its pool: it passes it on."""
+    columns = world.book.columns
+    columns[ORIGIN, tx] = server
+    columns[ACCEPTED_NS, tx] = now
+    columns[LAST_NS, tx] = now
+    world.book.arrival_ns[tx, server] = now
+    columns[ACCEPTED_ROW, world.marks[OPEN_END]] = tx
+    world.marks[OPEN_END] += 1
+    if world.links.queueing[0]:
+        columns[MODE, tx] = SINGLE
+        forward(world, tx, server, -1, now)
+    else:
+        columns[MODE, tx] = PATH
+        flood(world, tx, server)
+        world.passed_bytes[server, -1] += columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
