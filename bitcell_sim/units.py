@@ -60,5 +60,6 @@ def parse_duration_ns(text: str) -> int:
     """
     match = _DURATION.match(text)
     if match is None:
-        raise InputError(f"{text!r} is not a duration: write a number and a unit (ns, us, ms, s, min, h, d), such as 10min")
+        units = ", ".join(_DURATION_NS)
+        raise InputError(f"{text!r} is not a duration: write a number and a unit ({units}), such as 10min")
     return round(float(match[1]) * _DURATION_NS[match[2]])

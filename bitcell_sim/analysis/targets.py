@@ -35,7 +35,7 @@ def warm_from_ms(tables: Tables, warmup_blocks: int) -> float:
 
 
 def finality_s(tables: Tables, warmup_blocks: int, end_ms: float) -> Floats:
-    """Seconds from submission to finality of each accepted transaction; one not final counts up to the end of the run."""
+    """Seconds from submission to finality of each accepted transaction; one not final counts up to the run's end."""
     start = warm_from_ms(tables, warmup_blocks)
     frame = tables["transactions"]
     submitted = frame["submitted_ms"].to_numpy()
@@ -139,8 +139,8 @@ def recovery_stages_s(tables: Tables) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a crash: node, crash_ms, process, peers, synced, first-vote, served, recovered (the last of process, peers
-        and synced).
+        One row a crash: node, crash_ms, process, peers, synced, first-vote, served, recovered (the last of process,
+        peers and synced).
     """
     import pandas as pd
 
@@ -173,7 +173,8 @@ class Failover:
     region : str
         What was lost.
     clients_s, chain_s : float
-        Seconds until the other regions' clients are served again, and until the first block made after the loss is final.
+        Seconds until the other regions' clients are served again, and until the first block made after the loss is
+        final.
     cut_off : bool
         Whether the region came back first; the figure is then the time until it did.
     """
@@ -193,7 +194,8 @@ def failovers(tables: Tables) -> list[Failover]:
     """How long each loss of a region was felt by the others."""
     faults = tables["faults"]
     lost = faults[faults["kind"] == "region-loss"]
-    return [_failover(tables, row.target, row.start_ms, row.end_ms) for row in lost.itertuples()]
+    spans = zip(lost["target"], lost["start_ms"], lost["end_ms"], strict=True)
+    return [_failover(tables, str(region), float(start), float(end)) for region, start, end in spans]
 
 
 def _failover(tables: Tables, region: str, start_ms: float, end_ms: float) -> Failover:
@@ -213,7 +215,9 @@ def _failover(tables: Tables, region: str, start_ms: float, end_ms: float) -> Fa
     )
 
 
-def first_good_window_ms(submitted_ms: Floats, good: npt.NDArray[np.bool_], start_ms: float, end_ms: float, share: float) -> float:
+def first_good_window_ms(
+    submitted_ms: Floats, good: npt.NDArray[np.bool_], start_ms: float, end_ms: float, share: float
+) -> float:
     """End of the first window after a moment in which at least this share of requests succeeded; `end_ms` if none.
 
     Parameters

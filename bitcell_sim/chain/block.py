@@ -57,7 +57,7 @@ class Block:
         object.__setattr__(self, "hash", int.from_bytes(digest, "big"))
 
     def chain(self, down_to: int = 0) -> Iterator[Block]:
-        """This block and its ancestors, newest first, as long as their height is at least `down_to`."""
+        """The block and its ancestors, newest first, as long as their height is at least `down_to`."""
         block: Block | None = self
         while block is not None and block.height >= down_to:
             yield block

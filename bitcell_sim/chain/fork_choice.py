@@ -8,7 +8,7 @@ from bitcell_sim.chain.block import Block
 
 
 def heavier(candidate: Block, head: Block) -> bool:
-    """Whether fork choice prefers a chain: more work, then more blocks (a lone miner adds no work), then the smaller hash."""
+    """Whether a chain is preferred: more work, then more blocks (a lone miner adds no work), then the smaller hash."""
     if candidate.work != head.work:
         return candidate.work > head.work
     if candidate.height != head.height:

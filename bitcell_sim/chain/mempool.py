@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 class TransactionPlane(Protocol):
     """Requests, admission, flood and pools of all transactions.
 
-    Life cycle: ``advance`` up to a control event, ask or tell, and again; ``freeze`` before links, peers or nodes change.
-    Transactions are named by their row, in the order of submission.
+    Life cycle: ``advance`` up to a control event, ask or tell, and again; ``freeze`` before links, peers or nodes
+    change.     Transactions are named by their row, in the order of submission.
     """
 
     def advance(self, now_ns: int) -> None:
         """Work off everything due before a moment."""
 
     def freeze(self, now_ns: int) -> None:
-        """Advance, and let what is in flight keep the delays it was sent with: links, peers or nodes are about to change."""
+        """Advance, and let what is in flight keep its delays: links, peers or nodes are about to change."""
 
     def set_rate(self, rate_tps: float, now_ns: int) -> None:
         """Change the offered load."""

@@ -1,8 +1,8 @@
 """One node: it mines in rounds, checks blocks, votes, proves, crashes and comes back.
 
-Life cycle: ``start`` (process up, peers dialled) - ``live`` (round after round for the height above its head) - any block
-that it adopts interrupts the round and begins the next height - ``crash`` ends the process and what was in memory. The
-chain, the lock and the votes it has cast are on its disk and survive.
+Life cycle: ``start`` (process up, peers dialled) - ``live`` (round after round for the height above its head) - any
+block that it adopts interrupts the round and begins the next height - ``crash`` ends the process and what was in
+memory. The chain, the lock and the votes it has cast are on its disk and survive.
 """
 
 from __future__ import annotations
@@ -198,9 +198,7 @@ class Node:
             return
         battle = self.mesh.protocol.battle
         engine = battle.engines[battle.engine]
-        work = self.machine.work(
-            engine.core_s * battle_count, Priority.BATTLE, serial_ratio=engine.serial_fraction
-        )
+        work = self.machine.work(engine.core_s * battle_count, Priority.BATTLE, serial_ratio=engine.serial_fraction)
         try:
             yield work
         except simpy.Interrupt:
@@ -249,7 +247,7 @@ class Node:
         self._checking[block] = self.mesh.now
         work = self.machine.work(self.check_core_s(block), Priority.VALIDATION, serial_ratio=0.0)
         assert work.callbacks is not None
-        work.callbacks.append(lambda _: self._on_checked(work.value, block))
+        work.callbacks.append(lambda _: self._on_checked(work.outcome, block))
 
     def check_core_s(self, block: Block) -> float:
         """Core-seconds to check a block."""
@@ -258,7 +256,7 @@ class Node:
         work_ms = costs.transaction_check_ms * len(block.rows) + costs.proof_check_ms * proofs
         return (costs.block_check_ms + work_ms) / 1000.0
 
-    def _on_checked(self, outcome: Outcome, block: Block) -> None:
+    def _on_checked(self, outcome: Outcome | None, block: Block) -> None:
         if outcome is Outcome.DONE and block in self._checking:
             self._accept(block)
 
@@ -347,4 +345,3 @@ class Node:
         """Move to the best chain that keeps a block just locked or final, if the head does not."""
         if not self._compatible(self.head):
             self._adopt(heaviest(filter(self._compatible, self._recent), kept))
-

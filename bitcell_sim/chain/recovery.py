@@ -68,7 +68,7 @@ class Download:
             self._finish_if_caught_up()
 
     def on_checked(self, block: Block) -> None:
-        """A block has been checked: was it the last of the batch, or the goal?"""
+        """Go on when the last block of a batch, or the goal, has been checked."""
         self._batch.discard(block)
         if self._source != NOBODY and not self._batch:
             self._continue()
@@ -124,9 +124,7 @@ class Download:
         some = missing[::-1][: self._mesh.deployment.recovery.blocks_per_request]
         size = self._mesh.protocol.wire.announce_bytes + sum(block.size_bytes for block in some)
         name = self._mesh.now
-        self._mesh.transport.send(
-            Kind.DOWNLOAD, peer, self._node.index, name, size, self._on_blocks, some, ask_number
-        )
+        self._mesh.transport.send(Kind.DOWNLOAD, peer, self._node.index, name, size, self._on_blocks, some, ask_number)
 
     def _on_blocks(self, target: int, blocks: list[Block], ask_number: int) -> None:
         if ask_number != self._ask_number or self._source == NOBODY:

@@ -1,7 +1,7 @@
 """One node's part in finality: it casts votes, counts those of others, and lets rounds time out.
 
-The rules are in :mod:`bitcell_sim.chain.finality`; here they meet the network and the clock. Votes cast and locks are on
-disk and survive a crash of the process.
+The rules are in :mod:`bitcell_sim.chain.finality`; here they meet the network and the clock. Votes cast and locks are
+on disk and survive a crash of the process.
 """
 
 from __future__ import annotations

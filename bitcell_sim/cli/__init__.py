@@ -9,10 +9,10 @@ import sys
 
 import typer
 
-from bitcell_sim.version import __version__
 from bitcell_sim.cli import judging, parts, running
 from bitcell_sim.cli.common import EXIT_INTERRUPTED, EXIT_UNKNOWN
 from bitcell_sim.errors import EXIT_BAD_INPUT, InputError, LabError, MissingToolError, RunStoreError
+from bitcell_sim.version import __version__
 
 EXIT_FAULT = 70
 

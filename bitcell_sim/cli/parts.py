@@ -102,12 +102,10 @@ def availability(
         )
     if not answer(json_path, content):
         out = console()
-        out.print(
-            f"availability {100 * content['availability']:.4f} % [{100 * content['ci_low']:.4f}, {100 * content['ci_high']:.4f}],"
-        )
-        out.print(
-            f"closed form {100 * content['closed_form']:.4f} %; {content['minutes_down_per_month']:.2f} minutes down a month:"
-        )
+        low, high = 100 * content["ci_low"], 100 * content["ci_high"]
+        down = content["minutes_down_per_month"]
+        out.print(f"availability {100 * content['availability']:.4f} % [{low:.4f}, {high:.4f}],")
+        out.print(f"closed form {100 * content['closed_form']:.4f} %; {down:.2f} minutes down a month:")
         for cause, minutes in content["by_cause"].items():
             out.print(f"  {minutes:8.3f} {cause}")
     return 0
@@ -123,12 +121,10 @@ def bench(
     content: dict[str, Any] = study.run_bench(name)
     if not answer(json_path, content):
         reference = content["reference"]
-        typer.echo(
-            f"{content['work']}: {content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU, rate {content['rate']:.4g}"
-        )
-        typer.echo(
-            f"{reference['name']}: rate {reference['rate']:.4g}; {content['rate'] / reference['rate']:.1f} times as fast"
-        )
+        times = f"{content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU"
+        typer.echo(f"{content['work']}: {times}, rate {content['rate']:.4g}")
+        ratio = content["rate"] / reference["rate"]
+        typer.echo(f"{reference['name']}: rate {reference['rate']:.4g}; {ratio:.1f} times as fast")
     return 0
 
 

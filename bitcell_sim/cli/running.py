@@ -62,7 +62,7 @@ def run(
         "violations": [f"{v.property}: {v.detail}" for v in outcome.violations],
     }
     if not answer(json_path, content):
-        _print_run(content, outcome.tables["transactions"]["state"].value_counts().to_dict())
+        _print_run(content, {str(k): int(v) for k, v in outcome.tables["transactions"]["state"].value_counts().items()})
     return 1 if outcome.violations else 0
 
 

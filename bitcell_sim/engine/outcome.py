@@ -1,4 +1,4 @@
-"""What a run came to: every transaction in exactly one state, every block final, orphaned or pending, and books that balance."""
+"""What a run came to: every transaction and every block in exactly one state, and books that balance."""
 
 from __future__ import annotations
 

@@ -179,9 +179,7 @@ class Simulation:
         prediction = predict(
             constants, proof.circuit, grid=proof.grid, steps=proof.steps, cores=cores, prover=proof.prover
         )
-        return ProverPool(
-            self.env, machine, proof.slots, prediction.cost, lambda job: self._keep_proof(node, job)
-        )
+        return ProverPool(self.env, machine, proof.slots, prediction.cost, lambda job: self._keep_proof(node, job))
 
     def _build_operations(self, shared: Shared) -> None:
         deployment = self.scenario.deployment
@@ -215,8 +213,8 @@ class Simulation:
                 self._keep_proof(node.index, job)
 
     def _keep_proof(self, node: int, job: ProofRecord) -> None:
-        block, battle = job.label  # type: ignore[misc]
-        self.record(ProofOfBlock.of(node, block, battle, job))
+        assert isinstance(job.label, tuple), "a block's builder names its proofs (block, battle)"
+        self.record(ProofOfBlock.of(node, job.label[0], job.label[1], job))
 
     def _connected(self, node: int, peer: int) -> None:
         self.mesh.nodes[node].on_connected(peer)

@@ -1,4 +1,4 @@
-"""Checkers, apart from what they check: do the transactions add up, and is nothing final that contradicts itself?"""
+"""Checkers, apart from what they check: the transactions add up, and nothing final contradicts itself."""
 
 from __future__ import annotations
 
@@ -70,12 +70,16 @@ def check_books(
             faults.append("a transaction stands twice in the final chain")
         seen = int((final_ns[included] >= 0).sum())
         if seen != int(is_final.sum()):
-            faults.append(f"{seen} transactions of final blocks are final for their clients, {int(is_final.sum())} in all")
+            faults.append(
+                f"{seen} transactions of final blocks are final for their clients, {int(is_final.sum())} in all"
+            )
     if len(included) and not accepted[included].all():
         faults.append("a transaction of the final chain was never accepted")
-    for block in final_chain:
-        if len(block.rows) and int(book.accepted_ns[block.rows].max()) > block.built_ns:
-            faults.append(f"block {block.index} holds a transaction that was accepted after it was built")
+    faults += [
+        f"block {block.index} holds a transaction that was accepted after it was built"
+        for block in final_chain
+        if len(block.rows) and int(book.accepted_ns[block.rows].max()) > block.built_ns
+    ]
     if (final_ns[is_final] < book.accepted_ns[:rows][is_final]).any():
         faults.append("a transaction is final before it was accepted")
     if faults:
@@ -92,15 +96,18 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
     finals : ndarray of int64, shape (blocks, nodes)
         When each node saw each block final.
     """
-    violations = []
     by_height: dict[int, list[int]] = {}
     for block in mesh.blocks:
         if finals[block.index].min(initial=NEVER) < NEVER:
             by_height.setdefault(block.height, []).append(block.index)
-    for height, blocks in sorted(by_height.items()):
-        if len(blocks) > 1:
-            violations.append(Violation("double_finality", f"height {height}: blocks {blocks} are both final"))
-    for node in mesh.nodes:
-        if node.head.ancestor(node.final.height) is not node.final:
-            violations.append(Violation("disagreement", f"node {node.index} follows a chain without its final block"))
-    return violations
+    doubles = [
+        Violation("double_finality", f"height {height}: blocks {blocks} are both final")
+        for height, blocks in sorted(by_height.items())
+        if len(blocks) > 1
+    ]
+    strays = [
+        Violation("disagreement", f"node {node.index} follows a chain without its final block")
+        for node in mesh.nodes
+        if node.head.ancestor(node.final.height) is not node.final
+    ]
+    return doubles + strays

@@ -293,5 +293,3 @@ class Injector:
                 self._links.added_ns[source, targets] += added_ns
                 kept = 1.0 - self._links.loss[source, targets]
                 self._links.loss[source, targets] = 1.0 - kept * (1.0 - fault.probability)
-
-

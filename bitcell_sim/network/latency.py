@@ -48,9 +48,9 @@ def base_rtt_ms(rtt_p50_ms: float, scale_ms: float, fast_scale_ms: float) -> flo
 
     Notes
     -----
-    ``p50 - scale ln 2 - median of the fast part``. Within a data centre the fast part alone is longer than the published
-    round trip; where half of the median would not be left, the median itself is the base (as the source of the
-    intra-region figures proposes: "0.1 + Gamma").
+    ``p50 - scale ln 2 - median of the fast part``. Within a data centre the fast part alone is longer than the
+    published round trip; where half of the median would not be left, the median itself is the base (as the source of
+    the intra-region figures proposes: "0.1 + Gamma").
     """
     base = rtt_p50_ms - scale_ms * LN_2 - GAMMA2_MEDIAN * fast_scale_ms
     return base if base >= rtt_p50_ms / 2 else rtt_p50_ms
@@ -74,7 +74,9 @@ def matrices(deployment: Deployment, source: LatencySource) -> tuple[Floats, Flo
         Directed pair of regions.
     """
     regions = endpoint_regions(deployment)
-    zones = [f"{node.region}/{node.zone}" for node in deployment.node] + [f"{r.name}/balancer" for r in deployment.region]
+    zones = [f"{node.region}/{node.zone}" for node in deployment.node] + [
+        f"{r.name}/balancer" for r in deployment.region
+    ]
     order = {region.name: index for index, region in enumerate(deployment.region)}
     measured = {(link.source, link.target): link for link in source.link}
     n = len(regions)

@@ -1,8 +1,8 @@
 """Load balancers in front of the nodes: round robin, health checks with fall and rise, and DNS that leaves a dead one.
 
-Each balancer checks every server at a fixed interval with a phase of its own. A server that fails `fall` checks in a row
-is taken out, one that passes `rise` in a row is taken back. While a server is healthy and in use, its checks cannot
-change anything, so they are not simulated until something near it changes; their phase stays.
+Each balancer checks every server at a fixed interval with a phase of its own. A server that fails `fall` checks in a
+row is taken out, one that passes `rise` in a row is taken back. While a server is healthy and in use, its checks
+cannot change anything, so they are not simulated until something near it changes; their phase stays.
 
 References
 ----------
@@ -134,7 +134,9 @@ class LoadBalancing:
         served = (SERVED_HEALTH_PATH, SERVED_HEALTH_PORT)
         self._health_served = (self._settings.health_path, self._settings.health_port) == served
         self._lost_regions: set[int] = set()
-        self._checks = [[HealthCheck(self._settings.fall, self._settings.rise) for _ in range(count)] for _ in balancers.home]
+        self._checks = [
+            [HealthCheck(self._settings.fall, self._settings.rise) for _ in range(count)] for _ in balancers.home
+        ]
         self._watching = np.zeros(balancers.in_use.shape, np.bool_)
         self._interval_ns = seconds_to_ns(self._settings.check_interval_s)
         phase = Stream.of(seed, "operations.check")
@@ -159,7 +161,7 @@ class LoadBalancing:
             if self._balancers.route[client] in gone:
                 self._set_route(client, -1)
                 after = seconds_to_ns(self._settings.dns_failover_s)
-                call_at(self._env, self._env.now + after, self._move_clients, client)
+                call_at(self._env, int(self._env.now) + after, self._move_clients, client)
 
     def restore_region(self, region: int) -> None:
         """A region is back: its clients return to its balancer."""
@@ -202,7 +204,7 @@ class LoadBalancing:
 
     def _check(self, endpoint: int, node: int) -> Generator[simpy.Event, Any, bool]:
         """One check: passed, refused after a round trip, or timed out."""
-        started = self._env.now
+        started = int(self._env.now)
         timeout_ns = seconds_to_ns(self._settings.check_timeout_s)
         there = int(standing_ns(self._paths, endpoint, node, started)) // 2 + int(self._links.added_ns[endpoint, node])
         state = SILENT

@@ -126,7 +126,9 @@ def replicate(
     if replications < 1:
         raise InputError(f"replications = {replications}: at least 1")
     task = partial(_one, resolve(scenario, sets, latency, duration), measure)
-    return batch.replicate(task, [seed + number for number in range(replications)], workers=workers, scheduler=scheduler)
+    return batch.replicate(
+        task, [seed + number for number in range(replications)], workers=workers, scheduler=scheduler
+    )
 
 
 def verify(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -112,12 +112,12 @@ def _years(task: Task) -> Measurement:
     quorum = -(-quorum_stake(stakes) // max(stakes))
     mesh = build_mesh(task.scenario.fault_rates, [order.index(node.region) for node in deployment.node], quorum)
     key = np.uint64(stream_key(task.seed, "studies.years"))
-    arguments = mesh.kernel_arguments(task.size.years * HOURS_PER_YEAR, MONTH_H)
+    arguments: Any = mesh.kernel_arguments(task.size.years * HOURS_PER_YEAR, MONTH_H)
     up_us, down_us, *_ = long_run(key, *arguments)
     horizon_us = arguments[-2]
     down = {_causes(bits): int(us) for bits, us in enumerate(down_us) if us}
     return Measurement(
-        down_share=1.0 - int(up_us) / int(horizon_us),  # type: ignore[call-overload]
+        down_share=1.0 - int(up_us) / int(horizon_us),
         closed_form=steady_availability(mesh),
         down_by_cause=down,
         simulated_s=task.size.years * HOURS_PER_YEAR * 3600.0,

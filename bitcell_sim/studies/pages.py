@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.outcome import Outcome
 from bitcell_sim.engine.simulation import simulate_once
@@ -14,7 +16,7 @@ REPEATS = 200
 def latency_samples(scenario: Scenario, seed: int, repeat: int = REPEATS) -> dict[tuple[str, str], list[float]]:
     """Round trips between regions, milliseconds, by (source region, target region)."""
     return {
-        (ping.source_region, ping.target_region): [float(value) for value in ping.rtt_ms.ravel() if value == value]
+        (ping.source_region, ping.target_region): ping.rtt_ms[~np.isnan(ping.rtt_ms)].tolist()
         for ping in ping_pairs(scenario, seed=seed, repeat=repeat)
     }
 

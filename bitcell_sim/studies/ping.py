@@ -1,4 +1,4 @@
-"""The document's measurement plan, simulated: ten pings from a node to every other, repeated in new states of the links."""
+"""The documents' measurement plan, simulated: ten pings from a node to every other, in ever new states of the links."""
 
 from __future__ import annotations
 
@@ -48,7 +48,11 @@ class Ping:
         answered = np.sort(self.rtt_ms[~np.isnan(self.rtt_ms)])
         found: dict[str, object] = {"source": self.source, "target": self.target, "n": len(answered)}
         if not len(answered):
-            return {**found, **dict.fromkeys(("min_ms", "p50_ms", "p95_ms", "p99_ms", "mean_ms", "max_ms")), "floor_ms": self.floor_ms}
+            return {
+                **found,
+                **dict.fromkeys(("min_ms", "p50_ms", "p95_ms", "p99_ms", "mean_ms", "max_ms")),
+                "floor_ms": self.floor_ms,
+            }
         p50, p95, p99 = np.quantile(answered, [0.5, 0.95, 0.99], method="inverted_cdf")
         found |= {"min_ms": float(answered[0]), "p50_ms": float(p50), "p95_ms": float(p95), "p99_ms": float(p99)}
         return {**found, "mean_ms": float(answered.mean()), "max_ms": float(answered[-1]), "floor_ms": self.floor_ms}

@@ -61,8 +61,8 @@ def predict_proof(question: Question, *, sets: Sequence[str] = ()) -> dict[str, 
     Returns
     -------
     dict
-        ``constraints``, ``domain``, ``single_core_s``, ``seconds``, ``memory_bytes``, ``feasible``, ``why``; times are None
-        where no such proof exists.
+        ``constraints``, ``domain``, ``single_core_s``, ``seconds``, ``memory_bytes``, ``feasible``, ``why``; times are
+        None where no such proof exists.
     """
     if question.cores is not None and not (math.isfinite(question.cores) and question.cores > 0):
         raise InputError(f"--cores {question.cores}: a proof needs more than 0")

@@ -1,4 +1,4 @@
-"""What would have to change for a failing target to pass: candidate changes, smallest first, each tried by running it."""
+"""What would have to change for a failing target to pass: changes, smallest first, each tried by running it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bitcell_sim.config.schema import LatencySource, Scenario
-from bitcell_sim.studies.plan import round_s
-from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 from bitcell_sim.studies.measures import Kind, Measurement, Task
-from bitcell_sim.studies.plan import Size
+from bitcell_sim.studies.plan import Size, round_s
+from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Variant = Callable[[Sequence[str]], Scenario]
 SPARSE = "protocol.battle.engine=sparse"
@@ -207,9 +206,9 @@ def _routes(row: Row, scenario: Scenario, variant: Variant) -> Iterator[Candidat
     if row.measured is not None and row.limit > 0:
         factor = 0.99 * row.limit / row.measured
         words = f"routes {factor:.2f} times as long as today's"
-        floors = [row.beside.get("floor_ms")]
-        if floors[0]:
-            stretch = factor * (row.beside.get("p50_ms") or 0.0) / floors[0]
+        floor = row.beside.get("floor_ms")
+        if floor:
+            stretch = factor * (row.beside.get("p50_ms") or 0.0) / floor
             words = f"a route of at most {stretch:.2f} times light in fibre (today {stretch / factor:.2f})"
         yield Candidate(words, scenario.model_copy(update={"latency": _scaled(own, factor)}))
 

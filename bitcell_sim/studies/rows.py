@@ -137,7 +137,7 @@ def _latency(target: Target, evidence: Evidence) -> Found:
     estimate = clustered_quantile([row[~np.isnan(row)] for row in ping.rtt_ms], P95, seed=evidence.seed)
     p50, p99 = (float(q) for q in np.quantile(rtt, [0.5, 0.99], method="inverted_cdf"))
     means = ping.rtt_ms.mean(axis=1)
-    beside = {
+    beside: dict[str, float | None] = {
         "p50_ms": p50,
         "p99_ms": p99,
         "ten_ping_mean_p95_ms": quantile(means[~np.isnan(means)], P95),
@@ -175,8 +175,8 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     else:
         cause = f"blocks are not full ({full:.0%}), so {offered:.0f} TPS offered is carried"
     why = (
-        f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take about"
-        f" {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
+        f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take"
+        f" about {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
     )
     beside: dict[str, float | None] = {
         "final_over_offered_at_limit": share,
@@ -199,7 +199,7 @@ def _finality(target: Target, evidence: Evidence) -> Found:
         f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
         f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
     )
-    beside = {"p50_s": p50, "block_p95_s": block_p95}
+    beside: dict[str, float | None] = {"p50_s": p50, "block_p95_s": block_p95}
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
 
 
@@ -230,7 +230,9 @@ def _proof_time(target: Target, evidence: Evidence) -> Found:
     if not jobs:
         return Estimate(None, None, None, 0), "no proof was computed", evidence.runs("steady"), {}
     spread = clustered_quantile(demanded, P95, seed=evidence.seed)
-    low = min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
+    low = (
+        min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
+    )
     high = max(spread.ci_high or 0.0, predicted.ci_high)
     estimate = Estimate(spread.measured, low, high, jobs)
     killed = sum(run.killed for run in runs) / jobs
@@ -238,10 +240,15 @@ def _proof_time(target: Target, evidence: Evidence) -> Found:
     why = (
         f"{predicted.constraints:,} constraints ({proof.circuit}, {proof.grid} x {proof.grid} x {proof.steps}) take"
         f" {predicted.single_core_s:.0f} s on one core and {predicted.seconds_measured:.0f} s on {hardware.cores} with"
-        f" {proof.prover}; {killed:.0%} of the jobs were killed: a proof needs {predicted.memory_bytes / BYTES_PER_GB:.1f} GB,"
-        f" a node has {hardware.memory_gb:g}; the interval is the cost model's"
+        f" {proof.prover}; {killed:.0%} of the jobs were killed: a proof needs"
+        f" {predicted.memory_bytes / BYTES_PER_GB:.1f} GB, a node has {hardware.memory_gb:g}; the interval is the cost"
+        " model's"
     )
-    beside = {"killed_share": killed, "single_core_s": predicted.single_core_s, "constraints": float(predicted.constraints)}
+    beside: dict[str, float | None] = {
+        "killed_share": killed,
+        "single_core_s": predicted.single_core_s,
+        "constraints": float(predicted.constraints),
+    }
     return estimate, why, f"{jobs} jobs in {evidence.runs('steady')}", beside
 
 
@@ -251,11 +258,11 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     if not shares:
         return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
     estimate = mean_interval(shares)
-    timing = evidence.scenario.protocol.round
+    timing, count = evidence.scenario.protocol.round, len(evidence.scenario.deployment.node) - 1
+    phases_s = timing.commit_s + timing.reveal_s + timing.pause_s
     why = (
-        f"each block demands {len(evidence.scenario.deployment.node) - 1} proofs, and battles go before proofs on the same"
-        f" cores; what is left of a round ({timing.commit_s + timing.reveal_s + timing.pause_s:g} s of phases) is used"
-        f" {estimate.measured or 0:.1f} times over"
+        f"each block demands {count} proofs, and battles go before proofs on the same cores; what is left of a round"
+        f" ({phases_s:g} s of phases) is used {estimate.measured or 0:.1f} times over"
     )
     return estimate, why, evidence.runs("steady"), {}
 
@@ -264,10 +271,9 @@ def _proof_memory(target: Target, evidence: Evidence) -> Found:
     predicted = prediction(evidence.scenario)
     memory_gb = predicted.memory_bytes / BYTES_PER_GB
     estimate = deterministic(memory_gb, len(evidence.measured["steady"]))
-    why = (
-        f"{predicted.constraints:,} constraints at {predicted.memory_bytes / max(1, predicted.constraints) / 1000:.1f} kB each;"
-        f" a node has {evidence.scenario.deployment.hardware.memory_gb:g} GB"
-    )
+    each_kb = predicted.memory_bytes / max(1, predicted.constraints) / 1000
+    node_gb = evidence.scenario.deployment.hardware.memory_gb
+    why = f"{predicted.constraints:,} constraints at {each_kb:.1f} kB each; a node has {node_gb:g} GB"
     return estimate, why, "size of the circuit, exact", {"constraints": float(predicted.constraints)}
 
 
@@ -285,9 +291,9 @@ def _node_recovery(target: Target, evidence: Evidence) -> Found:
         beside[f"{stage.replace('-', '_')}_p95_s"] = quantile(values, P95) if values else None
     times = evidence.scenario.deployment.recovery
     why = (
-        f"the process is back after {beside['process_p95_s'] or 0:.0f} s at p95 (restart median {times.restart_median_s:g} s,"
-        f" assumed), peers and missed blocks add under {max(0.1, _gap(runs)):.1f} s; it votes again after"
-        f" {beside['first_vote_p95_s'] or 0:.0f} s; a lost host takes minutes and is not in this figure"
+        f"the process is back after {beside['process_p95_s'] or 0:.0f} s at p95 (restart median"
+        f" {times.restart_median_s:g} s, assumed), peers and missed blocks add under {max(0.1, _gap(runs)):.1f} s; it"
+        f" votes again after {beside['first_vote_p95_s'] or 0:.0f} s; a lost host takes minutes and is not in this figure"
     )
     return estimate, why, f"{len(recovered)} crashes in {evidence.runs('crashes')}", beside
 
@@ -319,9 +325,9 @@ def _regional_failover(target: Target, evidence: Evidence) -> Found:
     clients, chain = quantile([f.clients_s for f in mine], P95), quantile([f.chain_s for f in mine], P95)
     cut_off = sum(f.cut_off for f in mine)
     why = (
-        f"worst region {region_name}: clients are served again after {clients or 0:.0f} s at p95, but the first block after"
-        f" the loss is final only after {chain or 0:.0f} s: when the lost region would have made the block, a time-out of"
-        f" {evidence.scenario.protocol.round.block_timeout_s:g} s and a whole round follow"
+        f"worst region {region_name}: clients are served again after {clients or 0:.0f} s at p95, but the first block"
+        f" after the loss is final only after {chain or 0:.0f} s: when the lost region would have made the block, a"
+        f" time-out of {evidence.scenario.protocol.round.block_timeout_s:g} s and a whole round follow"
         + (f"; {cut_off} of {len(mine)} were not over when the region came back" if cut_off else "")
     )
     losses = sum(len(run.failovers) for run in runs)
@@ -343,8 +349,9 @@ def _uptime(target: Target, evidence: Evidence) -> Found:
     share = by_cause[cause] / total if total else 0.0
     rates = evidence.scenario.fault_rates.global_
     why = (
-        f"{down_min:.1f} minutes down a month on average ({closed:.4f} % in closed form), {share:.0%} of it in '{cause}' faults;"
-        f" a global one comes every {rates.mtbf_h / 8760:.2g} years and is assumed to take the whole quorum"
+        f"{down_min:.1f} minutes down a month on average ({closed:.4f} % in closed form), {share:.0%} of it in"
+        f" '{cause}' faults; a global one comes every {rates.mtbf_h / 8760:.2g} years and is assumed to take the whole"
+        " quorum"
     )
     return estimate, why, f"{years:,.0f} simulated years of faults", {"closed_form_percent": closed}
 

@@ -98,7 +98,7 @@ def verify(
         raise InputError(f"--only {request.only!r} names no row; rows are {known}")
 
     def run(title: str, tasks: Sequence[Task]) -> list[Measurement]:
-        def tell(finished: Finished) -> None:
+        def tell(finished: Finished[Any, Any]) -> None:
             if progress is not None:
                 progress(title, finished.done_count, finished.total_count)
 
@@ -160,7 +160,9 @@ def _changes(
     for tasks in own.values():
         for task in tasks:
             unique.setdefault(_name(task), task)
-    results = dict(zip(unique, run("looking for what would pass", list(unique.values())), strict=True)) if unique else {}
+    results = (
+        dict(zip(unique, run("looking for what would pass", list(unique.values())), strict=True)) if unique else {}
+    )
     return {
         row.id: remedies.judge_changes(
             row, tried[row.id], {task: results[_name(task)] for task in own[row.id]}, own[row.id], request.seed
