@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,7 @@ def _block(tables: Tables, number: int) -> pd.Series[Any]:
 
 
 def _happened(moment_ms: Any) -> bool:
-    return bool(moment_ms == moment_ms)  # NaN: it never did
+    return not math.isnan(moment_ms)
 
 
 # ------------------------------------------------------------------------------------------------------ transactions
@@ -139,7 +140,9 @@ def _explain_transaction(tables: Tables, number: int) -> Explanation:
         steps += _wait_for_final(tables, sent, block)
         until_ms = max(float(step.at_ms) for step in steps)
     if sent["state"] != "final":
-        until_ms = float("inf") if _happened(sent["accepted_ms"]) else until_ms
+        if _happened(sent["accepted_ms"]):
+            steps += [] if sent["block"] >= 0 else _passed_over(tables, sent, math.inf)
+            until_ms = math.inf
         notes.append(_why_not_final(tables, sent))
     notes += _faults(tables, float(sent["submitted_ms"]), until_ms)
     state = str(sent["state"])
@@ -195,36 +198,37 @@ def _passed_over(tables: Tables, sent: pd.Series[Any], built_ms: float) -> list[
     price = int(sent["gas_price"])
     numbers = ", ".join(str(number) for number in meanwhile["block"].head(4)) + (", ..." if len(meanwhile) > 4 else "")
     taken = int(meanwhile["transaction_count"].sum())
-    text = f"passed over by {len(meanwhile)} block{'s' * (len(meanwhile) > 1)} ({numbers}) with {taken} transactions: "
+    blocks_text = f"block{'s' * (len(meanwhile) > 1)} {numbers}"
     lowest = held.groupby("block")["gas_price"].min()
     outbid = int((lowest >= price).sum())
+    absent = "it was not in the builder's pool then, or its gas did not fit"
     if outbid == len(meanwhile):
-        text += f"none there pays less than it does (the cheapest {int(lowest.min())}, it {price})"
+        why = f"none there pays less than it does (the cheapest {int(lowest.min())}, it {price})"
     elif outbid:
-        text += f"in {outbid} of them none pays less than its {price}; when the others were built it had not reached the builder"
+        why = f"in {outbid} of them none pays less than its {price}; of the others, {absent}"
     else:
-        text += "it had not reached their builders when they were built"
+        why = absent
+    text = f"passed over by {blocks_text} ({len(meanwhile)} with {taken} transactions): {why}"
     return [Step(float(meanwhile["built_ms"].iloc[-1]), text)]
 
 
-def _rounds(tables: Tables, block: pd.Series[Any], *, since_ms: float = float("-inf")) -> list[Step]:
-    """The builder's attempts at the block's height, phase by phase, as far as they ended after a moment."""
+def _rounds(tables: Tables, block: pd.Series[Any], *, since_ms: float = -math.inf) -> list[Step]:
+    """Go through the builder's attempts at the height, phase by phase, as far as they ended after a moment."""
     rounds = tables["rounds"]
     rounds = rounds[(rounds["node"] == block["builder"]) & (rounds["height"] == block["height"])]
+    rounds = rounds[rounds["battle_end_ms"] <= block["built_ms"]].sort_values("start_ms", kind="stable")
     steps: list[Step] = []
-    for _, entry in rounds[rounds["attempt"] <= block["attempt"]].sort_values("attempt", kind="stable").iterrows():
-        attempt, begin, reveal, battle = (
-            entry[key] for key in ("attempt", "start_ms", "reveal_end_ms", "battle_end_ms")
-        )
-        again = f"attempt {attempt + 1} at " if attempt else ""
+    for _, entry in rounds.iterrows():
+        begin, reveal, battle = (entry[key] for key in ("start_ms", "reveal_end_ms", "battle_end_ms"))
+        again = f"attempt {entry['attempt'] + 1} at " if entry["attempt"] else ""
         steps += [
             Step(begin, f"{block['builder']} begins {again}height {block['height']}"),
             Step(reveal, f"commit and reveal took {_seconds(reveal - begin)}; {entry['reveal_count']} nodes revealed"),
             Step(battle, f"battles took {_seconds(battle - reveal)}; {entry['winner']} won"),
         ]
-        if attempt == block["attempt"]:
-            rest = f"the pause before the block took {_seconds(block['built_ms'] - battle)}"
-            steps.append(Step(block["built_ms"], f"{rest} (with the proofs, if blocks wait for them)"))
+    if steps:
+        rest = f"the pause before the block took {_seconds(block['built_ms'] - steps[-1].at_ms)}"
+        steps.append(Step(block["built_ms"], f"{rest} (with the proofs, if blocks wait for them)"))
     return [step for step in steps if step.at_ms >= since_ms]
 
 
@@ -233,15 +237,14 @@ def _wait_for_final(tables: Tables, sent: pd.Series[Any], block: pd.Series[Any])
     steps = []
     adopted = _row(tables["adoptions"], node=sent["origin"], block=block["block"])
     if adopted is not None and sent["origin"] != block["builder"]:
-        text = f"{sent['origin']} has checked block {block['block']}, {_seconds(adopted['checked_ms'] - adopted['received_ms'])}"
-        steps.append(Step(adopted["checked_ms"], f"{text} after it received it"))
+        took = _seconds(adopted["checked_ms"] - adopted["received_ms"])
+        text = f"{sent['origin']} has checked block {block['block']}, {took} after it received it"
+        steps.append(Step(adopted["checked_ms"], text))
     steps += _voting(tables, block)
     if _happened(sent["final_ms"]):
         seen = _row(tables["finals"], node=sent["origin"], block=block["block"])
         by_origin = seen is not None and seen["at_ms"] == sent["final_ms"]
-        text = (
-            f"{sent['origin']} sees it final" if by_origin else f"final: a quorum has seen it, {sent['origin']} is down"
-        )
+        text = f"{sent['origin']} sees it final" if by_origin else f"a quorum sees it final, {sent['origin']} is down"
         if by_origin and seen is not None and seen["vote_round"] > 0:
             text += f", {seen['vote_round']} voting rounds came to no end before"
         steps.append(Step(sent["final_ms"], text))
@@ -334,7 +337,7 @@ def _explain_block(tables: Tables, number: int) -> Explanation:
     if _happened(block["quorum_final_ms"]):
         title += f" {_seconds(block['quorum_final_ms'] - block['built_ms'])} after it was built"
     notes = [*_battles(tables, block), *_proofs(tables, number), *_rival(tables, block)]
-    last_ms = float(ordered[-1].at_ms) if block["state"] == "final" else float("inf")
+    last_ms = float(ordered[-1].at_ms) if block["state"] == "final" else math.inf
     return Explanation(title, tuple(ordered), (*notes, *_faults(tables, float(ordered[0].at_ms), last_ms)))
 
 
@@ -367,7 +370,7 @@ def _proofs(tables: Tables, number: int) -> list[str]:
 
 
 def _rival(tables: Tables, block: pd.Series[Any]) -> list[str]:
-    """What stands at the height of an orphaned block."""
+    """Say what stands at the height of an orphaned block."""
     if block["state"] != "orphaned":
         return []
     blocks = tables["blocks"]
@@ -375,6 +378,5 @@ def _rival(tables: Tables, block: pd.Series[Any]) -> list[str]:
     if not len(others):
         return ["orphaned: no head of a living node stands on it"]
     other = others.iloc[0]
-    return [
-        f"orphaned: block {other['block']} of {other['builder']}, built at {_seconds(other['built_ms'])}, stands at its height"
-    ]
+    built = f"built by {other['builder']} at {_seconds(other['built_ms'])}"
+    return [f"orphaned: block {other['block']}, {built}, stands at its height"]

@@ -138,6 +138,14 @@ def test_duckdb_reads_the_files(run: RunData, stored: RunData) -> None:
     assert means["pending"] is None
 
 
+def test_duckdb_reads_all_runs_of_a_scenario(run: RunData, stored: RunData, tmp_path: Path) -> None:
+    """As the reference says; the link to the latest run counts nothing twice."""
+    save(run, tmp_path, command="x", wall_s=0.0)
+    path = tmp_path / "node-crash" / "2*" / "blocks.parquet"
+    query = f"SELECT filename, count(*) FROM read_parquet('{path}', filename = true) GROUP BY filename"
+    assert [count for _, count in duckdb.sql(query).fetchall()] == [run.counts["blocks"]] * 2
+
+
 def test_pandas_reads_the_files(run: RunData, stored: RunData) -> None:
     frame = pd.read_parquet(folder_of(stored) / "blocks.parquet")
     assert list(frame.columns) == list(run.tables["blocks"].columns)
