@@ -86,7 +86,7 @@ def page_html(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    card = scorecard if isinstance(scorecard, Scorecard) or scorecard is None else Scorecard(scorecard)
+    card = Scorecard(scorecard) if isinstance(scorecard, Mapping) else scorecard
     samples = latency_samples if latency_samples is not None else series.probe_samples(run)
     links = sections.pair_rows(run.scenario, samples, card)
     latency = page_charts.latency_charts(run, samples, {link["pair"]: link["verdict"] for link in links})
@@ -117,6 +117,7 @@ def page_html(
         latency=latency,
         charts=charts,
         lanes=sections.lane_rows(run),
+        lane_words=sections.LANE_WORDS,
         bands=sections.band_rows(run),
         recoveries=series.recovery_stages(series.table(run, "recoveries")),
         faults=sections.fault_rows(run),

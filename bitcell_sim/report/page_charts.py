@@ -47,7 +47,7 @@ def throughput_chart(run: RunData) -> Chart:
     window, mean = f"{flow.window_s:g} s", f"{flow.mean_window_s:g} s"
     return _over_time(run) | {
         "x": rounded(flow.time_s, 6),
-        "y_label": "transactions per second",
+        "y_label": "",
         "series": [
             line(f"final, by {window}", flow.final_tps, "blue", bars=True),
             line(f"final, mean of the last {mean}", flow.mean_tps, "blue", width=2.5),
@@ -67,7 +67,7 @@ def pending_chart(run: RunData) -> Chart:
     largest = float(waiting.largest_count.max(initial=0.0))
     return _over_time(run) | {
         "x": rounded(waiting.time_s, 6),
-        "y_label": "waiting transactions",
+        "y_label": "",
         "series": [
             line("largest node", waiting.largest_count, "purple", fill=True, width=1),
             line("median node", waiting.median_count, "purple", width=2.5),
@@ -106,7 +106,7 @@ def finality_chart(run: RunData) -> Chart:
         "x_label": "from submission to final (s)",
         "x_range": rounded(grid[[0, -1]]),
         "y_kind": "percent",
-        "y_label": "share of accepted transactions",
+        "y_label": "share of transactions",
         "series": [
             line(region, series.share_at_most(values, grid), COLOURS[i % 6], dash=DASHES[i % 6])
             for i, (region, values) in enumerate(groups.items())

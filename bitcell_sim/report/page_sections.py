@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bitcell_sim.config.schema import Scenario
-from bitcell_sim.report import series
+from bitcell_sim.report import page_charts, series
 from bitcell_sim.report.scorecard import (
     MARKS,
     Row,
@@ -143,7 +143,8 @@ def _track(row: Row) -> dict[str, float] | None:
 def pair_rows(scenario: Scenario, samples: series.LatencySamples, card: Scorecard | None) -> Rows:
     """Every pair of regions: the matrix's figure, what was measured, the limit and the verdict.
 
-    The scorecard's verdict counts; without one the 95th percentile of the samples, then the matrix's own figure.
+    The scorecard's verdict counts. Without one the row says whether the 95th percentile of the samples, or else the
+    matrix's own figure, is over or under the limit.
     """
     names = {region.name: region.title for region in scenario.deployment.region}
     clouds = {r.name: r.cloud.get(scenario.latency.provider, r.name) for r in scenario.deployment.region}
@@ -174,6 +175,7 @@ def pair_rows(scenario: Scenario, samples: series.LatencySamples, card: Scorecar
                 "shown": shown,
                 "verdict": verdict,
                 "mark": MARKS[verdict],
+                "word": verdict if row else {"pass": "under", "fail": "over"}.get(verdict, "unknown"),
             }
         )
     return rows
@@ -278,10 +280,14 @@ def block_rows(run: RunData) -> Rows:
 
 def book_rows(run: RunData) -> Rows:
     """Every state that transactions, blocks and proofs ended in; each book sums to its total."""
+    blocks, proofs = (
+        {str(state): int(count) for state, count in series.table(run, name)[column].value_counts(sort=False).items()}
+        for name, column in (("blocks", "state"), ("proofs", "outcome"))
+    )
     counted = {
         "Transactions": series.books(series.table(run, "transactions")),
-        "Blocks": {str(k): int(v) for k, v in series.table(run, "blocks")["state"].value_counts(sort=False).items()},
-        "Proofs": {str(k): int(v) for k, v in sorted(series.table(run, "proofs")["outcome"].value_counts().items())},
+        "Blocks": blocks,
+        "Proofs": dict.fromkeys(page_charts.OUTCOMES, 0) | dict(sorted(proofs.items())),
     }
     books = []
     for name, states in counted.items():

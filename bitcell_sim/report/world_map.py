@@ -15,11 +15,13 @@ from bitcell_sim.report.series import Pair
 WIDTH, HEIGHT = 2000, 932
 TOP_DEG = 80.0
 BEND = 0.16  # of a link's length
+OUTER_BENDS = (0.12, -0.14)  # of links over the map's edge, in turn, so that they do not lie on each other
 NODE_SPREAD = 17.0
 LABEL_WIDTH, LABEL_HEIGHT = 190.0, 44.0
 STEPS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8)
 
 Point = tuple[float, float]
+Curve = tuple[Point, Point, Point]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,12 @@ def region_places(scenario: Scenario) -> dict[str, Point]:
     return places
 
 
-def link_curves(start: Point, end: Point) -> list[tuple[Point, Point, Point]]:
+def crosses_edge(start: Point, end: Point) -> bool:
+    """Whether the shorter way between two places leads over the 180th meridian."""
+    return abs(end[0] - start[0]) > WIDTH / 2
+
+
+def link_curves(start: Point, end: Point, bend: float = BEND) -> list[Curve]:
     """Quadratic curves of a link: one, or two where the shorter way crosses the 180th meridian, each leaving the map.
 
     Returns
@@ -85,14 +92,14 @@ def link_curves(start: Point, end: Point) -> list[tuple[Point, Point, Point]]:
     """
     x1, y1 = start
     x2, y2 = end
-    if abs(x2 - x1) > WIDTH / 2:
+    if crosses_edge(start, end):
         x2 += WIDTH if x2 < x1 else -WIDTH
-    control = ((x1 + x2) / 2, (y1 + y2) / 2 - BEND * math.hypot(x2 - x1, y2 - y1) * 2)
+    control = ((x1 + x2) / 2, (y1 + y2) / 2 - bend * math.hypot(x2 - x1, y2 - y1) * 2)
     shifts = [0.0] if 0 <= x2 <= WIDTH else [0.0, WIDTH if x2 < 0 else -WIDTH]
     return [((x1 + s, y1), (control[0] + s, control[1]), (x2 + s, y2)) for s in shifts]
 
 
-def _on_curve(curve: tuple[Point, Point, Point], t: float) -> Point:
+def _on_curve(curve: Curve, t: float) -> Point:
     weights = ((1 - t) ** 2, 2 * t * (1 - t), t**2)
     return (
         sum(weight * point[0] for weight, point in zip(weights, curve, strict=True)),
@@ -128,24 +135,34 @@ def world_map(scenario: Scenario, links: Sequence[MapLink]) -> str | None:
     if not places:
         return None
     land = (files("bitcell_sim.report") / "templates" / "vendor" / "land-110m.path").read_text(encoding="ascii").strip()
+    drawn = _drawn(links, places)
     said = "; ".join(link.title for link in links)
     parts = [
         f'<svg class="map" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="World map of regions and links: {escape(said)}">',
         f'<defs><clipPath id="map-edge"><rect width="{WIDTH}" height="{HEIGHT}"/></clipPath></defs>',
         f'<g clip-path="url(#map-edge)"><path class="land" d="{land}"/>',
-        *(_link_paths(link, places) for link in links),
+        *(_link_paths(link, curves) for link, curves in drawn),
         "</g>",
-        *_link_labels(links, places, _kept_free(places)),
+        *_link_labels(drawn, _kept_free(places)),
         *_regions(scenario, places),
         "</svg>",
     ]
     return "".join(parts)
 
 
-def _link_paths(link: MapLink, places: Mapping[str, Point]) -> str:
+def _drawn(links: Sequence[MapLink], places: Mapping[str, Point]) -> list[tuple[MapLink, list[Curve]]]:
+    """Curves of every link; of those over the map's edge the shortest bends most to the north."""
+    ends = {link.pair: (places[link.pair[0]], places[link.pair[1]]) for link in links}
+    outer = [pair for pair in ends if crosses_edge(*ends[pair])]
+    outer.sort(key=lambda pair: -abs(ends[pair][0][0] - ends[pair][1][0]))
+    bends = {pair: OUTER_BENDS[index % len(OUTER_BENDS)] for index, pair in enumerate(outer)}
+    return [(link, link_curves(*ends[link.pair], bends.get(link.pair, BEND))) for link in links]
+
+
+def _link_paths(link: MapLink, curves: Sequence[Curve]) -> str:
     paths = []
-    for (x1, y1), (cx, cy), (x2, y2) in link_curves(places[link.pair[0]], places[link.pair[1]]):
+    for (x1, y1), (cx, cy), (x2, y2) in curves:
         d = f"M{x1:.0f} {y1:.0f}Q{cx:.0f} {cy:.0f} {x2:.0f} {y2:.0f}"
         paths.append(f'<path class="link {link.verdict}" d="{d}"><title>{escape(link.title)}</title></path>')
     return "".join(paths)
@@ -156,11 +173,10 @@ def _kept_free(places: Mapping[str, Point]) -> list[Point]:
     return [(x, y + shift) for x, y in places.values() for shift in (0.0, 45.0)]
 
 
-def _link_labels(links: Sequence[MapLink], places: Mapping[str, Point], taken: list[Point]) -> list[str]:
+def _link_labels(drawn: Sequence[tuple[MapLink, list[Curve]]], taken: list[Point]) -> list[str]:
     """Put each label on its line where it covers nothing, as near to the middle as that allows."""
     labels = []
-    for link in links:
-        curves = link_curves(places[link.pair[0]], places[link.pair[1]])
+    for link, curves in drawn:
         spots = [_on_curve(curve, t) for t in STEPS for curve in curves]
         inside = [
             (x, y) for x, y in spots if LABEL_WIDTH / 2 < x < WIDTH - LABEL_WIDTH / 2 and LABEL_HEIGHT < y < HEIGHT

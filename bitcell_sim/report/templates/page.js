@@ -33,6 +33,8 @@
     ctx.save();
     ctx.strokeStyle = ctx.fillStyle = colour("ink");
     ctx.lineWidth = 1.5 * px;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     ctx.font = `${12 * px}px system-ui, "DejaVu Sans", sans-serif`;
     for (const mark of chart.marks) {
       const at = u.valToPos(mark.at, mark.axis, true);
@@ -75,10 +77,12 @@
     ...more,
   });
 
+  // Charts over time stand exactly above the lanes of the nodes.
+  const lane = (side) => parseFloat(colour("lane-" + side));
   const options = (chart, width, onCursor) => ({
     width,
     height: chart.small ? 118 : 230,
-    padding: [10, 14, 0, 0],
+    padding: [10, chart.x_kind === "clock" ? lane("right") : 16, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { setScale: false, x: false, y: false },
@@ -106,7 +110,7 @@
       }),
       axis({
         label: chart.y_label || undefined,
-        size: chart.small ? 44 : 44,
+        size: chart.x_kind === "clock" ? lane("left") : 44,
         space: chart.small ? 30 : 36,
         values: (u, splits) => splits.map((v) => chart.y_kind === "percent" ? (v > 1 ? "" : `${Math.round(100 * v)}%`) : short(v)),
       }),
@@ -115,26 +119,26 @@
     hooks: { drawClear: [drawBands(chart)], draw: [drawMarks(chart)], setCursor: [onCursor] },
   });
 
+  const swatch = (s) => {
+    const mark = document.createElement("i");
+    const mix = (share) => `color-mix(in srgb, var(--${s.colour}) ${share}%, transparent)`;
+    const stroke = s.dash && s.dash.length ? (s.dash[0] < 4 ? "dotted" : "dashed") : "solid";
+    mark.style.borderTop = s.bars ? `10px solid ${mix(s.shown ? 90 : 40)}` : s.fill ? `10px solid ${mix(25)}`
+      : `${Math.max(2, s.width || 2)}px ${stroke} var(--${s.colour})`;
+    return mark;
+  };
+
   const legend = (holder, chart) => {
-    const cells = [];
-    const entry = (label, swatch) => {
+    const entry = (...content) => {
       const span = document.createElement("span"), b = document.createElement("b");
-      if (swatch) span.append(swatch);
-      span.append(label, b);
+      span.append(...content, b);
       holder.append(span);
       return b;
     };
-    const at = entry("", null);
-    at.style.minWidth = "0";
-    for (const s of chart.series) {
-      const mark = document.createElement("i");
-      const kind = s.bars ? `10px solid color-mix(in srgb, var(--${s.colour}) ${s.shown ? 90 : 40}%, transparent)`
-        : `${Math.max(2, s.width || 2)}px ${s.dash && s.dash.length ? (s.dash[0] < 4 ? "dotted" : "dashed") : "solid"} var(--${s.colour})`;
-      mark.style.borderTop = kind;
-      cells.push(entry(s.label, mark));
-    }
+    const cells = chart.series.map((s) => chart.small ? entry() : entry(swatch(s), s.label));
+    const at = entry();
     return (index) => {
-      at.textContent = index == null ? "" : place(chart, chart.x[index]);
+      at.textContent = index == null ? "" : `${chart.x_kind === "clock" ? "at" : "within"} ${place(chart, chart.x[index])}`;
       chart.series.forEach((s, i) => { cells[i].textContent = index == null ? "" : value(chart, (s.shown || s.values)[index]); });
     };
   };
