@@ -108,6 +108,8 @@ class Node:
         """The head is the network's: take part again."""
         self.synced = True
         self.stage("synced")
+        for block in sorted(filter(self._compatible, self._recent), key=lambda block: (block.height, block.index)):
+            self.voter.take_block(block)
         if self._process is None:
             self.start(self._round_ns())  # the round that is going on has its reveals: join at the next head
 
@@ -241,8 +243,7 @@ class Node:
             self._orphans.setdefault(block.parent, []).append(block)
             self._waiting.add(block)
             if block.parent not in self._checking and block.parent not in self._waiting:
-                sender = self.mesh.nodes[source]
-                self.download.hear(source, sender.head, sender.final)
+                self.download.hear(source, block, self.final)
             return
         self._checking[block] = self.mesh.now
         work = self.machine.work(self.check_core_s(block), Priority.VALIDATION, serial_ratio=0.0)
@@ -272,7 +273,8 @@ class Node:
             if heavier(block, self.head):
                 self._adopt(block)
             self.mesh.record(AdoptionRecord(self.index, block.index, received, checked_at, self.mesh.now))
-            self.voter.take_block(block)
+            if self.synced:
+                self.voter.take_block(block)
         for child in self._orphans.pop(block, []):
             self._waiting.discard(child)
             self.take_block(child, child.builder)

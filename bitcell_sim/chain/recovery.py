@@ -34,6 +34,7 @@ class Download:
         self._goals: dict[int, Block] = {}  # heads that peers have told
         self._expected: dict[Block, list[int]] = {}  # heard of, not here yet
         self._source = NOBODY
+        self._told_final = node.mesh.genesis
         self._ask_number = 0  # an answer to an older question is late and ignored
         self._batch: set[Block] = set()  # received from the source, not checked yet
 
@@ -62,34 +63,32 @@ class Download:
         self._goals[peer] = head
         if final in self._node.checked:
             self._node.finalise(final, 0)
-        if head not in self._node.checked and self._source == NOBODY:
-            self._ask(peer)
-        else:
-            self._finish_if_caught_up()
+        self._go_on()
 
     def on_checked(self, block: Block) -> None:
         """Go on when the last block of a batch, or the goal, has been checked."""
-        self._batch.discard(block)
-        if self._source != NOBODY and not self._batch:
-            self._continue()
-        else:
-            self._finish_if_caught_up()
+        if block in self._batch:
+            self._batch.discard(block)
+            if not self._batch:
+                self._end_batch()
+        self._go_on()
 
-    def _continue(self) -> None:
-        """Ask for the next batch, or stop at the goal."""
-        peer, self._source = self._source, NOBODY
-        if self._goals[peer] in self._node.checked:
-            final = self._mesh.nodes[peer].final
-            if final in self._node.checked:
-                self._node.finalise(final, 0)
-            self._finish_if_caught_up()
-        else:
-            self._ask(peer)
+    def _end_batch(self) -> None:
+        """All that the source sent is checked: take its word on what is final."""
+        self._source = NOBODY
+        if self._told_final in self._node.checked:
+            self._node.finalise(self._told_final, 0)
 
-    def _finish_if_caught_up(self) -> None:
-        if self._node.synced or not self._goals:
+    def _go_on(self) -> None:
+        """Ask for the next goal that is missing; with none left, a node that came back has caught up."""
+        if self._source != NOBODY:
             return
-        if all(goal in self._node.checked for goal in self._goals.values()):
+        for peer, goal in list(self._goals.items()):
+            if not self._node.knows(goal):
+                self._ask(peer)
+                if self._source != NOBODY:
+                    return
+        if not self._node.synced and self._goals and all(goal in self._node.checked for goal in self._goals.values()):
             self._node.caught_up()
 
     def _overdue(self, block: Block, boot_ns: int) -> None:
@@ -124,16 +123,18 @@ class Download:
         some = missing[::-1][: self._mesh.deployment.recovery.blocks_per_request]
         size = self._mesh.protocol.wire.announce_bytes + sum(block.size_bytes for block in some)
         name = self._mesh.now
-        self._mesh.transport.send(Kind.DOWNLOAD, peer, self._node.index, name, size, self._on_blocks, some, ask_number)
+        answer = (some, self._mesh.nodes[peer].final, ask_number)
+        self._mesh.transport.send(Kind.DOWNLOAD, peer, self._node.index, name, size, self._on_blocks, *answer)
 
-    def _on_blocks(self, target: int, blocks: list[Block], ask_number: int) -> None:
+    def _on_blocks(self, target: int, blocks: list[Block], final: Block, ask_number: int) -> None:
         if ask_number != self._ask_number or self._source == NOBODY:
             return
         self._ask_number += 1
-        peer = self._source
+        peer, self._told_final = self._source, final
         self._batch = {block for block in blocks if block not in self._node.checked}
         if not self._batch:
-            self._continue()
+            self._end_batch()
+            self._go_on()
         for block in blocks:
             self._node.take_block(block, peer)
 
@@ -143,8 +144,4 @@ class Download:
             return
         self._goals.pop(self._source, None)
         self._source = NOBODY
-        for peer, goal in list(self._goals.items()):
-            if goal not in self._node.checked:
-                self._ask(peer)
-                return
-        self._finish_if_caught_up()
+        self._go_on()

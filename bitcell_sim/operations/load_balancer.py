@@ -31,7 +31,7 @@ SERVED_HEALTH_PATH, SERVED_HEALTH_PORT = "/health", "metrics"  # what a node ans
 
 @dataclass(frozen=True, slots=True)
 class BalancerRecord:
-    """A balancer takes a server out (up = 0) or back (up = 1)."""
+    """The balancer of a region takes a server out (up = 0) or back (up = 1)."""
 
     balancer: int
     node: int
@@ -197,7 +197,8 @@ class LoadBalancing:
             if self._checks[balancer][node].result(passed):
                 self._before_change()
                 self._balancers.in_use[balancer, node] = int(passed)
-                self._record(BalancerRecord(balancer, node, int(passed), int(self._env.now)))
+                home = int(self._balancers.home[balancer])
+                self._record(BalancerRecord(home, node, int(passed), int(self._env.now)))
             if self._healthy(balancer, node):
                 self._watching[balancer, node] = False
                 return

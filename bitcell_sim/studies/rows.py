@@ -293,7 +293,8 @@ def _node_recovery(target: Target, evidence: Evidence) -> Found:
     why = (
         f"the process is back after {beside['process_p95_s'] or 0:.0f} s at p95 (restart median"
         f" {times.restart_median_s:g} s, assumed), peers and missed blocks add under {max(0.1, _gap(runs)):.1f} s; it"
-        f" votes again after {beside['first_vote_p95_s'] or 0:.0f} s; a lost host takes minutes and is not in this figure"
+        f" votes again after {beside['first_vote_p95_s'] or 0:.0f} s; a lost host takes minutes and is not in this"
+        " figure"
     )
     return estimate, why, f"{len(recovered)} crashes in {evidence.runs('crashes')}", beside
 
