@@ -1,8 +1,8 @@
 """Load balancers in front of the nodes: round robin, health checks with fall and rise, and DNS that leaves a dead one.
 
 Each balancer checks every server at a fixed interval with a phase of its own. A server that fails `fall` checks in a
-row is taken out, one that passes `rise` in a row is taken back. While a server is healthy and in use, its checks
-cannot change anything, so they are not simulated until something near it changes; their phase stays.
+row is taken out, one that passes `rise` in a row is taken back. While checks can only confirm what the balancer holds
+of a server, they are not simulated until something near it changes; their phase stays.
 
 References
 ----------
@@ -67,9 +67,9 @@ class HealthCheck:
         return True
 
     @property
-    def settled(self) -> bool:
-        """Whether it is up with no failure counted."""
-        return self.up and self._streak == 0
+    def steady(self) -> bool:
+        """Whether no result speaks against the present state."""
+        return self._streak == 0
 
 
 def homes(deployment: Deployment) -> list[int]:
@@ -139,6 +139,7 @@ class LoadBalancing:
         ]
         self._watching = np.zeros(balancers.in_use.shape, np.bool_)
         self._interval_ns = seconds_to_ns(self._settings.check_interval_s)
+        self._timeout_ns = seconds_to_ns(self._settings.check_timeout_s)
         phase = Stream.of(seed, "operations.check")
         self._phase_ns = [
             [int(phase.uniform(balancer, node) * self._interval_ns) for node in range(count)]
@@ -149,7 +150,7 @@ class LoadBalancing:
         """Nodes or links have changed: resume the checks whose result may differ now."""
         for balancer in range(len(self._endpoint)):
             for node in range(self._nodes.state.shape[0]):
-                if not self._watching[balancer, node] and not self._healthy(balancer, node):
+                if not self._watching[balancer, node] and not self._quiet(balancer, node):
                     self._watching[balancer, node] = True
                     self._env.process(self._watch(balancer, node))
 
@@ -176,19 +177,25 @@ class LoadBalancing:
         alive = [b for b, home in enumerate(self._balancers.home) if int(home) not in self._lost_regions]
         return all(self._balancers.in_use[balancer, node] for balancer in alive)
 
-    def _healthy(self, balancer: int, node: int) -> bool:
-        return (
-            self._health_served
-            and self._checks[balancer][node].settled
-            and self._nodes.state[node] == UP
-            and not self._cut(self._endpoint[balancer], node)
-        )
+    def _quiet(self, balancer: int, node: int) -> bool:
+        """Whether the next check can only confirm what the balancer holds of the server."""
+        check = self._checks[balancer][node]
+        return check.steady and check.up == self._would_pass(self._endpoint[balancer], node)
+
+    def _would_pass(self, endpoint: int, node: int) -> bool:
+        reachable = not self._cut(endpoint, node) and 2 * self._way_ns(endpoint, node) < self._timeout_ns
+        return bool(self._health_served and reachable and self._nodes.state[node] == UP)
+
+    def _way_ns(self, endpoint: int, node: int) -> int:
+        """One way of a check's packets now, nanoseconds."""
+        standing = int(standing_ns(self._paths, endpoint, node, int(self._env.now)))
+        return standing // 2 + int(self._links.added_ns[endpoint, node])
 
     def _cut(self, endpoint: int, node: int) -> bool:
         return bool(self._links.cut[endpoint, node] or self._links.cut[node, endpoint])
 
     def _watch(self, balancer: int, node: int) -> Generator[simpy.Event, Any, None]:
-        """Check one server until it is in use and healthy."""
+        """Check one server until no check can change anything."""
         phase = self._phase_ns[balancer][node]
         while True:
             now = self._env.now
@@ -199,22 +206,21 @@ class LoadBalancing:
                 self._balancers.in_use[balancer, node] = int(passed)
                 home = int(self._balancers.home[balancer])
                 self._record(BalancerRecord(home, node, int(passed), int(self._env.now)))
-            if self._healthy(balancer, node):
+            if self._quiet(balancer, node):
                 self._watching[balancer, node] = False
                 return
 
     def _check(self, endpoint: int, node: int) -> Generator[simpy.Event, Any, bool]:
         """One check: passed, refused after a round trip, or timed out."""
         started = int(self._env.now)
-        timeout_ns = seconds_to_ns(self._settings.check_timeout_s)
-        there = int(standing_ns(self._paths, endpoint, node, started)) // 2 + int(self._links.added_ns[endpoint, node])
+        there = self._way_ns(endpoint, node)
         state = SILENT
-        if not self._cut(endpoint, node) and 2 * there < timeout_ns:
+        if not self._cut(endpoint, node) and 2 * there < self._timeout_ns:
             yield self._env.timeout(there)
             state = int(self._nodes.state[node])
         if state == SILENT or self._cut(endpoint, node):
             # The next check begins when this one has timed out, so it is given up just before.
-            yield self._env.timeout(started + timeout_ns - 1 - self._env.now)
+            yield self._env.timeout(started + self._timeout_ns - 1 - self._env.now)
             return False
         yield self._env.timeout(there)
         return state != DOWN and self._health_served
