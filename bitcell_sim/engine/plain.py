@@ -314,17 +314,25 @@ class PlainPlane:
         if state == SILENT:
             self._env.process(self._try_again(tx, max(timeout_ns, at_ns)))
         elif state == DOWN:
-            self._env.process(self._try_again(tx, max(min(back_ns + self._pause_ns, timeout_ns), at_ns)))
+            again_ns = back_ns + (self._pause_ns if self._same_again(tx) else 0)
+            self._env.process(self._try_again(tx, max(min(again_ns, timeout_ns), at_ns)))
         else:
             self._serve(tx, server, back_ns)
+
+    def _same_again(self, tx: Transaction) -> bool:
+        """Whether a refused request is tried once more at the same server, for which the balancer waits a moment."""
+        if tx.attempt >= self._retries:
+            return False
+        other = self._next_server(tx.balancer, tx.server + 1) if self._redispatch else _NOBODY
+        return other in (_NOBODY, tx.server)
 
     def _try_again(self, tx: Transaction, at_ns: int) -> Steps:
         """Pause of the balancer before the next try, which may go to the next server."""
         yield Moment(self._env, at_ns, Step.TRY_AGAIN, tx.row)
-        tx.attempt += 1
-        if tx.attempt > self._retries:
+        if tx.attempt >= self._retries:
             self._answer(tx, NO_SERVER, self._now)
             return
+        tx.attempt += 1
         if self._redispatch:
             server = self._next_server(tx.balancer, tx.server + 1)
             tx.server = tx.server if server == _NOBODY else server

@@ -128,12 +128,13 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     balancer, server = columns[BALANCER, tx], columns[SERVER, tx]
     told = -1
     if failed:
-        columns[ATTEMPT, tx] += 1
-        if columns[ATTEMPT, tx] > settings[RETRIES]:
+        if columns[ATTEMPT, tx] >= settings[RETRIES]:
             told = NO_SERVER
-        elif settings[REDISPATCH]:
-            other = next_server(balancers.in_use, balancer, server + 1)
-            server = other if other >= 0 else server
+        else:
+            columns[ATTEMPT, tx] += 1
+            if settings[REDISPATCH]:
+                other = next_server(balancers.in_use, balancer, server + 1)
+                server = other if other >= 0 else server
     else:
         server = next_server(balancers.in_use, balancer, balancers.turn[balancer])
         if server < 0:
@@ -158,6 +159,16 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
 
 
 @part
+def pause_ns(in_use: Flags, settings: Ints, balancer: int, server: int, attempt: int) -> int:
+    """Pause of the balancer after a refusal, nanoseconds: only before it tries the same server again."""
+    if attempt >= settings[RETRIES]:
+        return 0
+    other = next_server(in_use, balancer, server + 1) if settings[REDISPATCH] else -1
+    pause: int = settings[PAUSE_NS]
+    return pause if other in (-1, server) else 0
+
+
+@part
 def at_server(world: World, tx: int, now: int) -> None:
     """The request reaches the node: accepted and flooded, rejected, refused, or not answered."""
     columns, settings, links = world.book.columns, world.settings, world.links
@@ -171,7 +182,10 @@ def at_server(world: World, tx: int, now: int) -> None:
         back = small_ns(world.keys[KEY_ANSWER], name, attempt, server, endpoint, now, size, world.paths, links)
     timeout = columns[SENT_NS, tx] + settings[CONNECT_TIMEOUT_NS]
     if state in (SILENT, DOWN):
-        again = timeout if state == SILENT else min(back + settings[PAUSE_NS], timeout)
+        again = timeout
+        if state == DOWN:
+            balancer, attempt = columns[BALANCER, tx], columns[ATTEMPT, tx]
+            again = min(back + pause_ns(world.balancers.in_use, settings, balancer, server, attempt), timeout)
         push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
         return
     told = REJECTED
