@@ -234,7 +234,7 @@ CASES = [
             (height(2), fault("process-crash", 8.0, node="us-east-1")),
             (height(2), fault("host-loss", 8.0, start_s=2.0, node="eu-central-1")),
         ),
-        sets=(*REDISPATCH, "workload.client_timeout_s=0.7", "deployment.load_balancer.connect_timeout_s=0.4"),
+        sets=(*REDISPATCH, "workload.client_timeout_s=0.45", "deployment.load_balancer.connect_timeout_s=0.4"),
         seen=("retry", "timeout"),
         seed=20,
     ),
