@@ -93,7 +93,7 @@ def make_row(target: Target, evidence: Evidence) -> Row:
     if target.id == "proof_time" and verdict == "pass" and (beside.get("killed_share") or 0.0) > KILLED_SHARE_MAX:
         verdict = "fail"
     measured = estimate.measured
-    if measured is None:
+    if measured is None or (target.id.startswith("latency.") and evidence.scenario.latency.local):
         verdict = "unknown"
     return Row(
         id=target.id,
@@ -150,6 +150,8 @@ def _latency(target: Target, evidence: Evidence) -> Found:
         f"{ping.source_region} to {ping.target_region}: p50 {p50:.1f}, p99 {p99:.1f} ms there and back on {source.name}"
         f" ({source.date}){floor}; one way {beside['one_way_p95_ms']:.0f} ms at p95"
     )
+    if source.local:
+        why += "; one machine without distance says nothing about regions"
     how_much = f"{rtt.size} pings in {ping.rtt_ms.shape[0]} states of the link, worse direction"
     return estimate, why, how_much, beside
 

@@ -138,7 +138,7 @@ def _metrics(booted: Boot) -> Finding:
     where = "boot: metrics endpoints available"
     samples = booted.outcome.tables["samples"]
     answered = samples[samples["up"] == 1].groupby("node", observed=False).size()
-    wanted = int(booted.scenario.duration_s // SAMPLE_S) + 1
+    wanted = math.ceil(booted.scenario.duration_s / SAMPLE_S)
     silent = [str(name) for name, count in answered.items() if count == 0]
     gaps = [f"{name} {count} of {wanted}" for name, count in answered.items() if 0 < count < wanted]
     if silent:
