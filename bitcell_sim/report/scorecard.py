@@ -247,7 +247,7 @@ class Scorecard:
 
     def _repr_html_(self) -> str:
         """Table for a notebook, in its own colours, light or dark."""
-        colours = {"pass": "#0b8a67", "fail": "#c8500a", "unknown": "#6b7480"}
+        colours = {"pass": "#08775a", "fail": "#b8450a", "unknown": "#5f6873"}
         cell = 'style="text-align:left;vertical-align:top"'
         body = []
         for row in worst_first(self.rows):

@@ -1,4 +1,4 @@
-"""The page in a real browser without a network: it draws, it can be read by keyboard, and axe-core finds nothing serious."""
+"""The page in a real browser without a network: it draws, the keyboard reads it, axe-core finds no fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DRAWN = """() => [...document.querySelectorAll("canvas")].map((canvas) => {
   for (let i = 3; i < pixels.length; i += 4) drawn += pixels[i] > 0;
   return drawn / (pixels.length / 4);
 })"""
-# One colour of the middle of the throughput canvas, where a bar of the mean line or the grid may be: all colours there.
+# Every opaque colour of the throughput chart.
 COLOURS = """() => {
   const canvas = document.querySelector('[data-chart="throughput"] canvas');
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -144,7 +144,16 @@ def test_the_tab_key_reaches_the_charts_and_tables(visit: Callable[..., Visit], 
         reached.add(tab.page.evaluate("document.activeElement.closest('[data-chart]')?.dataset.chart"))
         reached.add(tab.page.evaluate("document.activeElement.getAttribute('aria-label')"))
         reached.add(tab.page.evaluate("document.activeElement.getAttribute('href')"))
-    assert {"#main", "#books", "throughput", "pending", "finality", "proofs", "Scorecard table", "Blocks"} <= reached
+    assert {
+        "#main",
+        "#books",
+        "throughput",
+        "pending",
+        "finality",
+        "proofs",
+        "Table of targets",
+        "Table of blocks",
+    } <= reached
 
 
 def test_the_mouse_reads_the_values(visit: Callable[..., Visit], judged: Path) -> None:

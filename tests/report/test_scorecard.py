@@ -42,7 +42,7 @@ def test_the_frame_holds_every_row(card: Card) -> None:
 
 def test_a_row_by_its_id(card: Card) -> None:
     assert Scorecard(card)["throughput"]["measured"] == 20.0
-    with pytest.raises(KeyError, match="the rows are .*throughput"):
+    with pytest.raises(KeyError, match=r"the rows are .*throughput"):
         Scorecard(card)["thruput"]
 
 

@@ -150,7 +150,7 @@
     const lines = [chart.x, ...chart.series.map((s) => s.values)];
     const u = new uPlot(options(chart, plot.clientWidth || 600, (self) => show(self.cursor.idx)), lines, plot);
     const read = (index) => {
-      u.setCursor({ left: u.valToPos(chart.x[index], "x"), top: u.over.clientHeight / 2 });
+      u.setCursor({ left: u.valToPos(chart.x[index], "x"), top: u.over.clientHeight / 2 }, true, true);
       const values = chart.series.map((s) => `${s.label} ${value(chart, (s.shown || s.values)[index])}`);
       const faults = chart.bands.filter(([from, to]) => from <= chart.x[index] && chart.x[index] <= to).map((band) => band[2]);
       said.textContent = [place(chart, chart.x[index]), ...values, ...faults].join(", ");
@@ -162,7 +162,7 @@
       event.preventDefault();
       read(Math.min(last, Math.max(0, next)));
     });
-    plot.addEventListener("blur", () => u.setCursor({ left: -10, top: -10 }));
+    plot.addEventListener("blur", () => u.setCursor({ left: -10, top: -10 }, true, true));
     new ResizeObserver(() => {
       const width = plot.clientWidth;
       if (width && width !== u.width) u.setSize({ width, height: u.height });
