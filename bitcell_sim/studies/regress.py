@@ -1,0 +1,256 @@
+"""Today's figures beside a baseline's, seed by seed, so that the noise of the two cancels."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bitcell_sim.analysis.estimates import Estimate, mean_interval, quantile_interval
+from bitcell_sim.config.loader import config_hash, load_scenario
+from bitcell_sim.errors import InputError
+from bitcell_sim.report.scorecard import number
+from bitcell_sim.studies.baseline import (
+    Baseline,
+    Progress,
+    Series,
+    default_path,
+    measure_series,
+    metric_ids,
+    read_baseline,
+    write_baseline,
+)
+from bitcell_sim.version import __version__
+
+MEDIAN = 0.5
+MARKS = {"same": "＝", "better": "▲", "worse": "▼", "changed": "≠"}
+FIGURE, SUMMARY, FIGURES, BASELINE = "regress.png", "summary.md", "regress.json", "baseline.json"
+
+
+def regress(
+    *,
+    against: Path | None = None,
+    history: Path | None = None,
+    out: Path | None = None,
+    seed: int | None = None,
+    sets: Sequence[str] = (),
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare the figures of this program and these models with a baseline.
+
+    Parameters
+    ----------
+    against : Path, optional
+        Baseline; the package's own without it.
+    history : Path, optional
+        File of JSON lines that this call adds one to.
+    out : Path, optional
+        Folder for the plot, the summary, the figures, and these figures as a new baseline.
+    seed : int, optional
+        First seed; it has to be the baseline's, whose runs are repeated.
+    sets : sequence of str
+        ``key.path=value`` options beyond the baseline's own.
+    workers : int, optional
+        Processes.
+    progress : callable, optional
+        Called with a title, how much is done, and how much there is.
+
+    Returns
+    -------
+    dict
+        ``metrics``: id, baseline, current, difference, ci_low, ci_high, verdict of each; the keys are a contract.
+
+    Notes
+    -----
+    A run is a function of its seed, so an unchanged program gives the same values, and any difference is a change: a
+    metric is ``same`` only if nothing differs. ``worse`` and ``better`` are differences larger than the tolerance whose
+    95 % interval over the seeds lies on one side of zero; every other difference is ``changed``. The program's speed
+    alone is a measurement with noise: it is ``same`` unless it is worse or better.
+    """
+    base = read_baseline(default_path() if against is None else against)
+    if seed is not None and seed != base.seeds[0]:
+        raise InputError(f"--seed {seed}: the baseline's runs begin at seed {base.seeds[0]}, and the same are repeated")
+    scenario = load_scenario(base.scenario, sets=[*base.sets, *sets])
+    known = metric_ids(scenario)
+    ids = [row.id for row in base.metrics if row.id in known]
+    series = measure_series(scenario, ids, seeds=base.seeds, size=base.size, workers=workers, progress=progress)
+    now = replace(
+        base,
+        sets=(*base.sets, *sets),
+        config_hash=config_hash(scenario),
+        version=__version__,
+        python=platform.python_version(),
+        metrics=tuple(series),
+    )
+    current = {row.id: row for row in series}
+    content: dict[str, Any] = {
+        "scenario": scenario.name,
+        "seeds": list(base.seeds),
+        "config_hash": {"baseline": base.config_hash, "current": now.config_hash},
+        "version": {"baseline": base.version, "current": now.version},
+        "metrics": [compare(row, current.get(row.id)) for row in base.metrics],
+    }
+    if out is not None:
+        _write(out, content, now)
+    if history is not None:
+        _append(history, content)
+    return content
+
+
+# ------------------------------------------------------------------------------------------------------ comparing
+
+
+def compare(base: Series, current: Series | None) -> dict[str, Any]:
+    """One metric's difference and verdict.
+
+    Parameters
+    ----------
+    base, current : Series
+        Values of the same seeds; None if the metric is no longer there.
+    """
+    if current is None:
+        old, new, difference, verdict = _level(base), None, Estimate(None, None, None, 0), "changed"
+    elif base.id == "trace":
+        same = sum(one == other for one, other in zip(base.values, current.values, strict=True))
+        old, new = float(len(base.values)), float(same)
+        difference = Estimate(new - old, new - old, new - old, len(base.values))
+        verdict = "same" if same == len(base.values) else "changed"
+    elif base.id == "speed":
+        old, new = _level(base), _level(current)
+        difference = _unpaired(base, current)
+        verdict = _judge(difference, base)
+        verdict = "same" if verdict == "changed" else verdict
+    else:
+        old, new = _level(base), _level(current)
+        difference, verdict = _paired(base, current)
+    return {
+        "id": base.id,
+        "title": base.title,
+        "unit": base.unit,
+        "better": base.better,
+        "baseline": old,
+        "current": new,
+        "difference": difference.measured,
+        "ci_low": difference.ci_low,
+        "ci_high": difference.ci_high,
+        "n": difference.n,
+        "tolerance": base.tolerance,
+        "verdict": verdict,
+    }
+
+
+def _numbers(series: Series) -> list[float]:
+    return [float(value) for value in series.values if value is not None and not isinstance(value, str)]
+
+
+def _level(series: Series) -> float | None:
+    """What stands for a series: the median of a measured ratio, the mean over the seeds of everything else."""
+    numbers = _numbers(series)
+    if not numbers or len(numbers) < len(series.values):
+        return None
+    return quantile_interval(numbers, MEDIAN).measured if series.id == "speed" else mean_interval(numbers).measured
+
+
+def _paired(base: Series, current: Series) -> tuple[Estimate, str]:
+    """Mean difference over the seeds, and what it means."""
+    if base.values == current.values:
+        n = len(base.values)
+        return (Estimate(0.0, 0.0, 0.0, n) if None not in base.values else Estimate(None, None, None, n)), "same"
+    lost = sum(new is None and old is not None for old, new in zip(base.values, current.values, strict=True))
+    gained = sum(old is None and new is not None for old, new in zip(base.values, current.values, strict=True))
+    if lost or gained:  # something no longer happens, or happens now
+        return Estimate(None, None, None, 0), "worse" if lost else "better"
+    difference = mean_interval([new - old for old, new in zip(_numbers(base), _numbers(current), strict=True)])
+    return difference, _judge(difference, base)
+
+
+def _unpaired(base: Series, current: Series) -> Estimate:
+    """Difference of two medians; the interval holds every difference of the two medians' own intervals."""
+    old, new = (quantile_interval(_numbers(series), MEDIAN) for series in (base, current))
+    ends = (old.measured, old.ci_low, old.ci_high, new.measured, new.ci_low, new.ci_high)
+    middle, low, high, middle_now, low_now, high_now = (math.nan if end is None else end for end in ends)
+    values = [middle_now - middle, low_now - high, high_now - low]
+    measured, ci_low, ci_high = (value if math.isfinite(value) else None for value in values)
+    return Estimate(measured, ci_low, ci_high, new.n)
+
+
+def _judge(difference: Estimate, base: Series) -> str:
+    measured, low, high = difference.measured, difference.ci_low, difference.ci_high
+    if measured is None or low is None or high is None or abs(measured) <= base.tolerance or low <= 0.0 <= high:
+        return "changed"
+    return "better" if (measured > 0.0) == (base.better == "higher") else "worse"
+
+
+# -------------------------------------------------------------------------------------------------------- telling
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """Markdown of a comparison: one sentence, then a table.
+
+    Parameters
+    ----------
+    content : mapping
+        What :func:`regress` gave.
+    """
+    metrics = content["metrics"]
+    counts = {verdict: sum(row["verdict"] == verdict for row in metrics) for verdict in MARKS}
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    lines = [f"### Regression of {content['scenario']}: {said}", ""]
+    hashes, versions = content["config_hash"], content["version"]
+    if hashes["baseline"] != hashes["current"]:
+        lines += [f"The configuration is another one: {hashes['baseline']} then, {hashes['current']} now.", ""]
+    if versions["baseline"] != versions["current"]:
+        lines += [f"The program is another one: {versions['baseline']} then, {versions['current']} now.", ""]
+    lines += [
+        "| | metric | baseline | now | difference [95 %] | tolerance |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    order = {verdict: place for place, verdict in enumerate(("worse", "better", "changed", "same"))}
+    lines += [_line(row) for row in sorted(metrics, key=lambda row: order[row["verdict"]])]
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    unit = "" if row["unit"] == "ratio" else f" {row['unit']}"
+    interval = f" [{number(row['ci_low'])}, {number(row['ci_high'])}]" if row["ci_low"] is not None else ""
+    difference = "none" if row["difference"] == 0 else number(row["difference"]) + interval
+    levels = [number(row[key], 6 if row["unit"] == "%" else 4) for key in ("baseline", "current")]
+    cells = [f"{MARKS[row['verdict']]} {row['verdict']}", f"`{row['id']}`", *(level + unit for level in levels)]
+    return f"| {' | '.join([*cells, difference, number(row['tolerance']) + unit])} |"
+
+
+def _write(out: Path, content: dict[str, Any], now: Baseline) -> None:
+    """Plot, summary, figures, and what is measured now as a baseline for later."""
+    from bitcell_sim.report.regression import plot_differences
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        plot_differences(content["metrics"], content["scenario"]).savefig(out / FIGURE, dpi=150)
+        (out / SUMMARY).write_text(f"{summary(content)}\n\n![differences]({FIGURE})\n", encoding="utf-8")
+        (out / FIGURES).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    write_baseline(now, out / BASELINE)
+
+
+def _append(history: Path, content: dict[str, Any]) -> None:
+    """Add a line with today's figures to a file of JSON lines."""
+    keys = ("current", "difference", "ci_low", "ci_high", "verdict")
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": content["version"]["current"],
+        "config_hash": content["config_hash"]["current"],
+        "metrics": {row["id"]: {key: row[key] for key in keys} for row in content["metrics"]},
+    }
+    try:
+        history.parent.mkdir(parents=True, exist_ok=True)
+        with history.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+    except OSError as error:
+        raise InputError(f"{history}: cannot be written: {error.strerror or error}") from error
