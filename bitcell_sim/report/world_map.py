@@ -18,6 +18,7 @@ BEND = 0.16  # of a link's length
 OUTER_BENDS = (0.12, -0.14)  # of links over the map's edge, in turn, so that they do not lie on each other
 NODE_SPREAD = 17.0
 LABEL_WIDTH, LABEL_HEIGHT = 190.0, 44.0
+LABEL_MARGIN = 150.0  # letters are larger on a small screen
 STEPS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8)
 
 Point = tuple[float, float]
@@ -178,9 +179,7 @@ def _link_labels(drawn: Sequence[tuple[MapLink, list[Curve]]], taken: list[Point
     labels = []
     for link, curves in drawn:
         spots = [_on_curve(curve, t) for t in STEPS for curve in curves]
-        inside = [
-            (x, y) for x, y in spots if LABEL_WIDTH / 2 < x < WIDTH - LABEL_WIDTH / 2 and LABEL_HEIGHT < y < HEIGHT
-        ]
+        inside = [(x, y) for x, y in spots if LABEL_MARGIN < x < WIDTH - LABEL_MARGIN and LABEL_HEIGHT < y < HEIGHT]
         free = [spot for spot in inside if not any(_overlap(spot, other) for other in taken)]
         x, y = (free or inside or spots)[0]
         taken.append((x, y))
