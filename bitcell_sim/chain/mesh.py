@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.node import Node
 
 Record = Callable[[Any], None]
+
+
+@lru_cache(maxsize=4096)
+def _places(flags: bytes) -> tuple[int, ...]:
+    """Where flags are set; peers are asked for much more often than they change."""
+    return tuple(place for place, flag in enumerate(flags) if flag)
 
 
 @dataclass
@@ -71,9 +78,9 @@ class Mesh:
         """Whether a node's process runs and can be reached."""
         return bool(self.state.state[node] == UP)
 
-    def peers(self, node: int) -> list[int]:
+    def peers(self, node: int) -> tuple[int, ...]:
         """Nodes that this one has a connection to."""
-        return [int(peer) for peer in self.state.peers[node].nonzero()[0]]
+        return _places(self.state.peers[node].tobytes())
 
     def build(self, height: int, attempt: int, builder: int, parent: Block, miner_count: int) -> Block:
         """Make a block of what its builder's pool holds."""

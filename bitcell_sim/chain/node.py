@@ -138,7 +138,7 @@ class Node:
         name = height * ATTEMPTS_MAX + attempt
         peers = self.mesh.peers(self.index)
         if peers:
-            self.mesh.transport.arrivals_ns(Kind.COMMIT, self.index, peers, name, wire.commit_bytes)
+            self.mesh.transport.notify(Kind.COMMIT, self.index, peers, name, wire.commit_bytes)
         yield env.timeout(seconds_to_ns(timing.commit_s))
         self._reveal(height, attempt, name)
         yield env.timeout(seconds_to_ns(timing.reveal_s))
@@ -282,10 +282,13 @@ class Node:
 
     def _announce(self, block: Block) -> None:
         """Offer the block to peers; to those who have it already the offer is counted and changes nothing."""
-        peers = [peer for peer in self.mesh.peers(self.index) if peer != block.builder]
+        peers = tuple(peer for peer in self.mesh.peers(self.index) if peer != block.builder)
         if not peers:
             return
         size = self.mesh.protocol.wire.announce_bytes
+        if all(self.mesh.nodes[peer].knows(block) for peer in peers):
+            self.mesh.transport.notify(Kind.ANNOUNCE, self.index, peers, block.index, size)
+            return
         arrivals = self.mesh.transport.arrivals_ns(Kind.ANNOUNCE, self.index, peers, block.index, size)
         for peer, at_ns in zip(peers, arrivals, strict=True):
             if at_ns >= 0 and not self.mesh.nodes[peer].knows(block):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class BattleRecord:
+class BattleRecord(NamedTuple):
     """One battle of a tournament that at least one node fought."""
 
     height: int
@@ -22,8 +21,7 @@ class BattleRecord:
     energy_b: int
 
 
-@dataclass(frozen=True, slots=True)
-class RoundRecord:
+class RoundRecord(NamedTuple):
     """One node's way through one attempt at a height; -1 where it did not get so far."""
 
     node: int
@@ -36,8 +34,7 @@ class RoundRecord:
     reveal_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptionRecord:
+class AdoptionRecord(NamedTuple):
     """A node takes a block as its head."""
 
     node: int
@@ -47,8 +44,7 @@ class AdoptionRecord:
     adopted_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class FinalRecord:
+class FinalRecord(NamedTuple):
     """A node sees a block final."""
 
     node: int
@@ -57,8 +53,7 @@ class FinalRecord:
     vote_round: int
 
 
-@dataclass(frozen=True, slots=True)
-class VoteRecord:
+class VoteRecord(NamedTuple):
     """A node casts a vote."""
 
     node: int
@@ -69,8 +64,7 @@ class VoteRecord:
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveryRecord:
+class RecoveryRecord(NamedTuple):
     """One stage of a node's way back: crash, process, peers, synced, first-vote."""
 
     node: int

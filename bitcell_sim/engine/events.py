@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bitcell_sim.proving.prover import ProofRecord
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRecord:
+class SampleRecord(NamedTuple):
     """One node at one moment: what a monitoring system would read of it."""
 
     at_ns: int
@@ -25,8 +24,7 @@ class SampleRecord:
     memory_used_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRecord:
+class MessageRecord(NamedTuple):
     """All messages of one kind from one node to another during a run."""
 
     kind: str
@@ -36,8 +34,7 @@ class MessageRecord:
     message_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProofOfBlock:
+class ProofOfBlock(NamedTuple):
     """What became of one proof job of a block's builder; -1 for what never happened."""
 
     node: int

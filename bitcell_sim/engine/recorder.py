@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
@@ -78,14 +78,15 @@ class Recorder:
         frames = {}
         for kind, name in TABLES.items():
             rows = self._records[kind]
+            types = get_type_hints(kind)
+            by_column = zip(*map(attrgetter(*types), rows), strict=True) if rows else [()] * len(types)
             columns: dict[str, Any] = {}
-            for column in fields(kind):
-                values = [getattr(row, column.name) for row in rows]
-                columns.update(self._column(column.name, str(column.type), values))
-            frames[name] = pd.DataFrame(columns)
+            for (column, of), values in zip(types.items(), by_column, strict=True):
+                columns.update(self._column(column, of, values))
+            frames[name] = pd.DataFrame(columns, copy=False)
         return frames
 
-    def _column(self, name: str, kind: str, values: list[Any]) -> dict[str, Any]:
+    def _column(self, name: str, kind: type, values: Sequence[Any]) -> dict[str, Any]:
         import pandas as pd
 
         if name.endswith("_ns"):
@@ -94,6 +95,6 @@ class Recorder:
             return {name.removeprefix("target_"): named(np.array(values, np.int64), self._node_names)}
         if name in REGION_COLUMNS:
             return {name: named(np.array(values, np.int64), self._region_names)}
-        if kind == "str":
+        if kind is str:
             return {name: pd.Series(values, dtype="str")}
-        return {name: np.array(values, np.float64 if kind == "float" else np.int64)}
+        return {name: np.array(values, np.float64 if kind is float else np.int64)}

@@ -19,6 +19,7 @@ from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.chain.node import Node
 from bitcell_sim.chain.workload import Clients
 from bitcell_sim.config.schema import Scenario
+from bitcell_sim.engine.collecting import young_garbage_only
 from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
 from bitcell_sim.engine.outcome import Outcome, settle
 from bitcell_sim.engine.plane import KernelPlane, Shared
@@ -83,6 +84,7 @@ class Simulation:
         self._build_operations(shared)
         self._sample_ns = seconds_to_ns(sample_interval_s)
 
+    @young_garbage_only()
     def run(self, *, director: Director | None = None, progress: Progress | None = None) -> Outcome:
         """Run to the end.
 
@@ -244,9 +246,7 @@ class Simulation:
         )
 
     def _count_messages(self) -> None:
-        transport = self.mesh.transport
-        for (kind, source, target), count in sorted(transport.message_count.items()):
-            size = transport.message_bytes[kind, source, target]
+        for (kind, source, target), (count, size) in sorted(self.mesh.transport.traffic().items()):
             self.record(MessageRecord(kind.value, source, target, count, size))
 
 

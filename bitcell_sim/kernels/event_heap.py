@@ -62,10 +62,16 @@ def push(heap: EventHeap, time_ns: int, code: int) -> None:
 @part
 def pop(heap: EventHeap) -> None:
     """Remove the earliest event, which the caller has read from the top."""
-    events = heap.events
     last = heap.size[0] - 1
     heap.size[0] = last
-    time_ns, code = events[last, 0], events[last, 1]
+    replace(heap, heap.events[last, 0], heap.events[last, 1])
+
+
+@part
+def replace(heap: EventHeap, time_ns: int, code: int) -> None:
+    """Put an event in the place of the earliest one."""
+    events = heap.events
+    last = heap.size[0]
     place = 0
     while True:
         child = 4 * place + 1

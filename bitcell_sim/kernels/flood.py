@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bitcell_sim.kernels.arrays import Ints
 from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.event_heap import push
 from bitcell_sim.kernels.mempool import DRAW_ID, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, admit
@@ -11,7 +12,6 @@ from bitcell_sim.kernels.world import (
     KEY_GOSSIP,
     MESSAGE,
     OVERHEAD_BYTES,
-    RECEIPT,
     SINGLE,
     UP,
     World,
@@ -35,8 +35,6 @@ def flood(world: World, tx: int, origin: int) -> None:
     node = origin
     while node >= 0:
         at = arrival_ns[tx, node]
-        if node != origin:
-            push(world.heap, at, event_code(RECEIPT, tx, 0, node))
         columns[LAST_NS, tx] = at
         world.settled[node] = 1
         dwell = min(at // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
@@ -59,6 +57,17 @@ def flood(world: World, tx: int, origin: int) -> None:
             if reached < nearest_ns:
                 nearest, nearest_ns = peer, reached
         node = nearest
+
+
+@part
+def next_receipt(arrival_ns: Ints, tx: int, node: int, at: int) -> int:
+    """Node that receives a transaction next after `node` did at `at`, of two at once the lower one; -1 for none."""
+    following, following_ns = -1, NEVER
+    for other in range(arrival_ns.shape[1]):
+        arrival = arrival_ns[tx, other]
+        if (arrival > at or (arrival == at and other > node)) and arrival < following_ns:
+            following, following_ns = other, arrival
+    return following
 
 
 @part

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from bitcell_sim.kernels.arrays import Flags, Floats, Ints
-from bitcell_sim.kernels.compiling import part
+from bitcell_sim.kernels.compiling import kernel, part
 from bitcell_sim.kernels.draws import exponential, hash4, mix64, unit_interval
 
 FAST_SCALE_NS, SPIKE_PROBABILITY, SPIKE_SCALE_NS, SPIKE_ALPHA, SPIKE_MAX_NS, RETRANSMISSIONS_MAX = range(6)
@@ -206,7 +206,7 @@ def one_way_ns(
     return delay_ns(bits, standing, added, loss, size_bytes, paths.jitter)
 
 
-@njit(cache=True)
+@kernel
 def broadcast_ns(
     key: np.uint64,
     message: int,
@@ -217,27 +217,27 @@ def broadcast_ns(
     targets: Ints,
     paths: Paths,
     links: LinkState,
-) -> Ints:
-    """Arrival of one small message at each target, nanoseconds; -1 where the path is cut.
+    arrivals_ns: Ints,
+) -> None:
+    """Arrival of one small message at each target, nanoseconds, into `arrivals_ns`; -1 where the path is cut.
 
     Each copy pays its own transmission; it takes its turn on the uplink only while `links.queueing` says so.
     """
-    arrivals = np.empty(targets.shape[0], np.int64)
     wire = transmission_ns(size_bytes, links.uplink_bit_per_s[source])
     for i in range(targets.shape[0]):
         target = targets[i]
         if links.cut[source, target]:
-            arrivals[i] = -1
+            arrivals_ns[i] = -1
             continue
         leaves = sent_ns + wire
         if links.queueing[0]:
             leaves = max(sent_ns, links.uplink_free_ns[source]) + wire
             links.uplink_free_ns[source] = leaves
-        arrivals[i] = leaves + one_way_ns(key, message, sequence, source, target, sent_ns, size_bytes, paths, links)
-    return arrivals
+        travel = one_way_ns(key, message, sequence, source, target, sent_ns, size_bytes, paths, links)
+        arrivals_ns[i] = leaves + travel
 
 
-@njit(cache=True)
+@kernel
 def bulk_ns(
     key: np.uint64,
     message: int,

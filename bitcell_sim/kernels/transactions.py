@@ -2,7 +2,7 @@
 
 Between two control events nothing but transactions moves, so everything due before the next control event is worked
 off in one call of :func:`advance`, in the order of time, from one heap. While the links are still, a transaction's
-first receipts are shortest paths and are known the moment it is accepted (mode PATH: one event a node). Before a
+first receipts are shortest paths and are known the moment it is accepted (mode PATH: each brings up the next). Before a
 control event changes anything, :func:`freeze` turns what is in flight into single messages (mode SINGLE) that keep
 the delay they were sent with; from then on each is decided by the links when it is sent and by the node when it
 arrives. Where uplinks are loaded (`links.queueing`) every transaction travels message by message and waits its turn.
@@ -12,8 +12,8 @@ arrives. Where uplinks are loaded (`links.queueing`) every transaction travels m
 from __future__ import annotations
 
 from bitcell_sim.kernels.compiling import kernel
-from bitcell_sim.kernels.event_heap import pop
-from bitcell_sim.kernels.flood import receive, thaw
+from bitcell_sim.kernels.event_heap import pop, replace
+from bitcell_sim.kernels.flood import next_receipt, receive, thaw
 from bitcell_sim.kernels.mempool import ACCEPTED_ROW, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, SUBMIT_NS, admit
 from bitcell_sim.kernels.requests import at_balancer, at_server, submit
 from bitcell_sim.kernels.world import (
@@ -43,6 +43,7 @@ from bitcell_sim.kernels.world import (
     Balancers,
     Nodes,
     World,
+    event_code,
 )
 
 __all__ = [
@@ -84,7 +85,8 @@ def advance(world: World, until_ns: int, rows: int) -> int:
     int
         DONE, or HEAP_FULL: give the heap more room and call again.
     """
-    columns, marks, heap = world.book.columns, world.book.marks, world.heap
+    columns, arrival_ns, marks = world.book
+    heap = world.heap
     balancers, settings, base_ns = world.balancers, world.settings, world.paths.base_ns
     nodes = world.nodes.state.shape[0]
     room = heap.events.shape[0] - nodes - 2
@@ -99,14 +101,20 @@ def advance(world: World, until_ns: int, rows: int) -> int:
             submit(columns, balancers.route, balancers.home, settings, base_ns, nodes, heap, row)
             continue
         code = heap.events[0, 1]
-        pop(heap)
         kind, tx, node = code >> KIND_SHIFT, (code >> TX_SHIFT) & TX_MASK, code & INDEX_MASK
+        following = -1
+        if kind == RECEIPT and columns[MODE, tx] == PATH:
+            admit(marks, world.pools, tx, node)
+            size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
+            world.passed_bytes[node, marks[PARENT, tx, node]] += size
+            following = next_receipt(arrival_ns, tx, node, now)
+        if following >= 0:
+            replace(heap, arrival_ns[tx, following], event_code(RECEIPT, tx, 0, following))
+            continue
+        pop(heap)
         if kind == RECEIPT:
-            if columns[MODE, tx] == PATH:
-                admit(marks, world.pools, tx, node)
-                size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
-                world.passed_bytes[node, marks[PARENT, tx, node]] += size
-        elif kind == AT_SERVER:
+            continue
+        if kind == AT_SERVER:
             at_server(world, tx, now)
         elif kind == MESSAGE:
             receive(world, tx, (code >> SOURCE_SHIFT) & INDEX_MASK, node, now)

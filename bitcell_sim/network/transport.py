@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
@@ -17,6 +18,9 @@ import simpy
 from bitcell_sim.config.schema import Wire
 from bitcell_sim.kernels import paths as kernel
 from bitcell_sim.random_streams import stream_key
+
+if TYPE_CHECKING:
+    from bitcell_sim.kernels.arrays import Ints
 
 Handler = Callable[..., None]
 
@@ -34,12 +38,41 @@ class Kind(enum.StrEnum):
     STATUS = "status"
     DIAL = "dial"
 
+    __hash__ = str.__hash__  # the enumeration's own is not in C, and messages are counted by kind
+
+
+class Call(simpy.Event):
+    """An entry of the event queue that calls a function when its time comes: a time-out without the ceremony.
+
+    Parameters
+    ----------
+    handler : callable
+        What is called.
+    arguments : tuple
+        With what.
+    """
+
+    def __init__(self, handler: Handler, arguments: tuple[Any, ...]) -> None:
+        self._ok = True
+        self._value = None
+        self.callbacks = [_make_call]
+        self.handler = handler
+        self.arguments = arguments
+
+
+def _make_call(call: Call) -> None:
+    call.handler(*call.arguments)
+
 
 def call_at(env: simpy.Environment, at_ns: int, handler: Handler, *arguments: Any) -> None:
     """Have a function called at a moment, through the event queue; equal moments in the order of asking."""
-    event = simpy.Timeout(env, at_ns - env.now)
-    assert event.callbacks is not None
-    event.callbacks.append(lambda _: handler(*arguments))
+    env.schedule(Call(handler, arguments), delay=at_ns - env.now)
+
+
+@lru_cache(maxsize=1024)
+def _indices(nodes: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """Nodes as the kernels take them, and room for a number of each."""
+    return np.array(nodes, np.int64), np.empty(len(nodes), np.int64)
 
 
 class Transport:
@@ -80,11 +113,26 @@ class Transport:
         self._before_turn = before_turn
         self._wire = wire
         self._keys = {kind: np.uint64(stream_key(seed, f"transport.{kind.value}")) for kind in Kind}
-        self.message_count: Counter[tuple[Kind, int, int]] = Counter()
-        self.message_bytes: Counter[tuple[Kind, int, int]] = Counter()
+        self._sent: Counter[tuple[Kind, int, tuple[int, ...], int]] = Counter()  # kind, source, targets, bytes
+
+    def traffic(self) -> dict[tuple[Kind, int, int], tuple[int, int]]:
+        """Messages and their bytes so far, by kind, source and target."""
+        totals: dict[tuple[Kind, int, int], tuple[int, int]] = {}
+        for (kind, source, targets, size), count in self._sent.items():
+            for target in targets:
+                messages, total = totals.get((kind, source, target), (0, 0))
+                totals[kind, source, target] = (messages + count, total + count * size)
+        return totals
+
+    def notify(self, kind: Kind, source: int, targets: Sequence[int], name: int, size_bytes: int) -> None:
+        """Send a small message that nobody waits for: it is counted, and takes its turn on a loaded uplink."""
+        if self._links.queueing[0]:
+            self.arrivals_ns(kind, source, targets, name, size_bytes)
+        else:
+            self._sent[kind, source, tuple(targets), size_bytes + self._wire.overhead_bytes] += 1
 
     def arrivals_ns(
-        self, kind: Kind, source: int, targets: list[int], name: int, size_bytes: int, again: int = 0
+        self, kind: Kind, source: int, targets: Sequence[int], name: int, size_bytes: int, again: int = 0
     ) -> list[int]:
         """Arrival of a small message at each target, nanoseconds; -1 where the path is cut.
 
@@ -92,7 +140,7 @@ class Transport:
         ----------
         kind : Kind
             What it carries.
-        source, targets : int, list of int
+        source, targets : int, sequence of int
             Nodes.
         name : int
             Names the draw among the messages of this kind and pair.
@@ -102,18 +150,19 @@ class Transport:
             Tells a repetition of the same message apart.
         """
         size = size_bytes + self._wire.overhead_bytes
-        for target in targets:
-            self._count(kind, source, target, size)
+        targets = tuple(targets)
+        self._sent[kind, source, targets, size] += 1
         self._let_transactions_first()
-        where = np.array(targets, np.int64)
-        key, now = self._keys[kind], self._env.now
-        return kernel.broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links).tolist()
+        key, now, (where, arrivals) = self._keys[kind], int(self._env.now), _indices(targets)
+        kernel.broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links, arrivals)
+        result: list[int] = arrivals.tolist()
+        return result
 
     def broadcast(
         self,
         kind: Kind,
         source: int,
-        targets: list[int],
+        targets: Sequence[int],
         name: int,
         size_bytes: int,
         handler: Handler,
@@ -122,17 +171,20 @@ class Transport:
     ) -> None:
         """Send a small message; `handler(target, *what)` is called where it arrives."""
         arrivals = self.arrivals_ns(kind, source, targets, name, size_bytes, again)
+        schedule, deliver, now = self._env.schedule, self._deliver, self._env.now
         for target, at_ns in zip(targets, arrivals, strict=True):
             if at_ns >= 0:
-                call_at(self._env, at_ns, self._deliver, target, handler, what)
+                schedule(Call(deliver, (target, handler, what)), delay=at_ns - now)
 
-    def send(self, kind: Kind, source: int, target: int, name: int, size_bytes: int, handler: Handler, *what: Any) -> None:
+    def send(
+        self, kind: Kind, source: int, target: int, name: int, size_bytes: int, handler: Handler, *what: Any
+    ) -> None:
         """Send one message, small or bulk by its size."""
         if size_bytes < self._wire.bulk_bytes:
-            self.broadcast(kind, source, [target], name, size_bytes, handler, *what)
+            self.broadcast(kind, source, (target,), name, size_bytes, handler, *what)
             return
         size = size_bytes + self._wire.overhead_bytes
-        self._count(kind, source, target, size)
+        self._sent[kind, source, (target,), size] += 1
         if self._links.cut[source, target]:
             return
         self._let_transactions_first()
@@ -159,7 +211,3 @@ class Transport:
     def _deliver(self, target: int, handler: Handler, what: tuple[Any, ...]) -> None:
         if self._is_up(target):
             handler(target, *what)
-
-    def _count(self, kind: Kind, source: int, target: int, size_bytes: int) -> None:
-        self.message_count[kind, source, target] += 1
-        self.message_bytes[kind, source, target] += size_bytes

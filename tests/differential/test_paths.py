@@ -103,8 +103,9 @@ def test_broadcasts_take_their_turns(queueing: bool, source: int, at_ns: int, si
     targets = [target for target in range(ENDPOINTS) if target != source]
     for message in range(3):
         arguments = (message, 0, source, at_ns + message, size)
-        kernel = paths.broadcast_ns(np.uint64(KEY), *arguments, np.array(targets), way, kernel_links)
-        assert kernel.tolist() == paths_plain.broadcast_ns(KEY, *arguments, targets, way, plain_links)
+        arrivals = np.empty(len(targets), np.int64)
+        paths.broadcast_ns(np.uint64(KEY), *arguments, np.array(targets), way, kernel_links, arrivals)
+        assert arrivals.tolist() == paths_plain.broadcast_ns(KEY, *arguments, targets, way, plain_links)
         assert kernel_links.uplink_free_ns.tolist() == plain_links.uplink_free_ns.tolist()
 
 
