@@ -3,7 +3,8 @@
 One :class:`HeightVoting` per node and height takes blocks, votes and time-outs and answers with the votes to cast, the
 timer to start and the block that is final. It knows nothing of networks and clocks, so it can be tested by itself.
 
-The rules: prevote the lock, else the heaviest valid block of the height. When more than two thirds of the stake have
+The rules: a height is voted on once the block below it is final, so that votes of two heights cannot contradict each
+other. Prevote the lock, else the heaviest valid block of the height. When more than two thirds of the stake have
 prevoted one block in the node's current round, lock it and precommit it. A lock gives way only to such a majority for
 another block in a later round. When more than two thirds have precommitted one block in one round, it is final. A round
 that reaches no end rises to the next after its time-out; a node that sees more than a third of the stake in a later
@@ -66,6 +67,7 @@ class Reaction:
 
     votes: list[Vote] = field(default_factory=list)
     timer_round: int | None = None
+    locked: Block | None = None
     final: Block | None = None
 
 
@@ -97,22 +99,33 @@ class HeightVoting:
         self._stakes = stakes
         self._quorum = quorum_stake(stakes)
         self._third = sum(stakes) // 3 + 1
-        self.round = -1  # no valid block yet
+        self.round = -1  # not voting yet
         self.lock: Block | None = None
         self.lock_round = -1
         self.final: Block | None = None
         self.blocks: list[Block] = []
         self._tallies: dict[tuple[int, VoteKind], Tally] = {}
+        self._begun = False
         self._cast: dict[tuple[int, VoteKind], Vote] = {}
 
     def on_block(self, block: Block) -> Reaction:
-        """Take a block of this height that has been checked and stands on the node's own chain."""
+        """Take a block of this height that has been checked and stands on what is final."""
         reaction = Reaction()
         if block in self.blocks or self.final is not None:
             return reaction
         self.blocks.append(block)
-        if self.round < 0:
-            self._enter(0, reaction)
+        self._join(reaction)
+        self._review(reaction)
+        return reaction
+
+    def begin(self, parent: Block) -> Reaction:
+        """Vote from now on: the block below, on which this height's have to stand, is final."""
+        reaction = Reaction()
+        if self._begun or self.final is not None:
+            return reaction
+        self._begun = True
+        self.blocks = [block for block in self.blocks if block.parent is parent]
+        self._join(reaction)
         self._review(reaction)
         return reaction
 
@@ -125,7 +138,8 @@ class HeightVoting:
         if tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
             if vote.round > self.round >= 0 and self._stake_in(vote.round) >= self._third:
                 self._enter(vote.round, reaction)
-            if vote.block in self.blocks and tally.stake[vote.block] >= self._quorum:
+                self._review(reaction)
+            elif vote.block in self.blocks and tally.stake[vote.block] >= self._quorum:
                 self._review(reaction)
         return reaction
 
@@ -137,16 +151,20 @@ class HeightVoting:
             self._review(reaction)
         return reaction
 
-    def own_votes(self) -> list[Vote]:
-        """Latest votes of this node, to send again after a partition."""
-        return [self._cast[key] for key in sorted(self._cast)[-2:]]
+    def known_votes(self) -> list[Vote]:
+        """All votes that this node knows, its own and others', to pass on to a peer that may lack them."""
+        return [
+            Vote(kind, self.height, number, block, voter)
+            for (number, kind), tally in sorted(self._tallies.items())
+            for voter, block in tally.voted.items()
+        ]
 
     def _tally(self, round_number: int, kind: VoteKind) -> Tally:
         return self._tallies.setdefault((round_number, kind), Tally())
 
     def _stake_in(self, round_number: int) -> int:
-        voters = set(self._tally(round_number, VoteKind.PREVOTE).voted)
-        voters |= set(self._tally(round_number, VoteKind.PRECOMMIT).voted)
+        tallies = [self._tallies[round_number, kind] for kind in VoteKind if (round_number, kind) in self._tallies]
+        voters = {voter for tally in tallies for voter in tally.voted}
         return sum(self._stakes[voter] for voter in voters)
 
     def _choice(self) -> Block | None:
@@ -162,6 +180,12 @@ class HeightVoting:
         self._cast[key] = vote
         self._tally(*key).add(self.me, block, self._stakes[self.me])
         reaction.votes.append(vote)
+
+    def _join(self, reaction: Reaction) -> None:
+        """Start to vote: in the first round, or in the latest that more than a third of the stake has reached."""
+        if self._begun and self.round < 0 and self.blocks:
+            reached = [number for number, _ in self._tallies if self._stake_in(number) >= self._third]
+            self._enter(max(reached, default=0), reaction)
 
     def _enter(self, round_number: int, reaction: Reaction) -> None:
         self.round = round_number
@@ -185,6 +209,7 @@ class HeightVoting:
             block = self._majority(round_number, VoteKind.PREVOTE)
             if block is not None and round_number > self.lock_round and round_number <= self.round:
                 self.lock, self.lock_round = block, round_number
+                reaction.locked = block
             if block is not None and round_number == self.round and self.lock is block:
                 self._vote(VoteKind.PRECOMMIT, block, reaction)
         for round_number in sorted({number for number, _ in self._tallies}):

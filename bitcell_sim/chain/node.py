@@ -108,8 +108,10 @@ class Node:
         """The head is the network's: take part again."""
         self.synced = True
         self.stage("synced")
-        for block in sorted(filter(self._compatible, self._recent), key=lambda block: (block.height, block.index)):
+        for block in sorted(filter(self._stands_on_final, self._recent), key=lambda at: (at.height, at.index)):
             self.voter.take_block(block)
+        for peer in self.mesh.peers(self.index):
+            self.voter.repeat(peer)
         if self._process is None:
             self.start(self._round_ns())  # the round that is going on has its reveals: join at the next head
 
@@ -122,7 +124,7 @@ class Node:
         while True:
             height, attempt = self.head.height + 1, 0
             try:
-                while self.head.height < height:
+                while self.head.height == height - 1:
                     yield from self._round(height, attempt)
                     attempt += 1
             except simpy.Interrupt as interrupt:
@@ -234,6 +236,12 @@ class Node:
         """Whether it has the block, checked or not."""
         return block in self.checked or block in self._checking or block in self._waiting
 
+    def lacks(self, block: Block) -> bool:
+        """Whether the block, or one that it waits for, is neither checked nor being checked."""
+        while block in self._waiting and block.parent is not None:
+            block = block.parent
+        return block not in self.checked and block not in self._checking
+
     def take_block(self, block: Block, source: int) -> None:
         """Check a block that has arrived, once its parent has been."""
         if self.knows(block):
@@ -273,8 +281,8 @@ class Node:
             if heavier(block, self.head):
                 self._adopt(block)
             self.mesh.record(AdoptionRecord(self.index, block.index, received, checked_at, self.mesh.now))
-            if self.synced:
-                self.voter.take_block(block)
+        if self.synced and self._stands_on_final(block):
+            self.voter.take_block(block)  # also one beside the lock, which a later majority may move to it
         for child in self._orphans.pop(block, []):
             self._waiting.discard(child)
             self.take_block(child, child.builder)
@@ -303,6 +311,9 @@ class Node:
         """Whether a chain keeps what is final and what is locked."""
         return keeps(block, self.final, self.voter.locks(self.final.height))
 
+    def _stands_on_final(self, block: Block) -> bool:
+        return block.height > self.final.height and block.ancestor(self.final.height) is self.final
+
     def _adopt(self, block: Block) -> None:
         """Make a block the head: give back what the old branch held, take out what the new one holds."""
         fork = fork_point(self.head, block)
@@ -311,11 +322,11 @@ class Node:
             self.mesh.plane.restore(self.index, left.rows, now)
         for joined in reversed(list(block.chain(fork.height + 1))):
             self.mesh.plane.include(self.index, joined.rows, now)
-        higher = block.height > self.head.height
+        other_height = block.height != self.head.height  # lower where the chain that must be kept is shorter
         self.head = block
         for key in [key for key in self._reveals if key[0] <= block.height]:
             del self._reveals[key]
-        if higher and self._process is not None and self.mesh.env.active_process is not self._process:
+        if other_height and self._process is not None and self.mesh.env.active_process is not self._process:
             self._process.interrupt("head")
 
     # ----------------------------------------------------------------------------------------- peers
@@ -345,6 +356,7 @@ class Node:
         self._recent = [other for other in self._recent if other.height > block.height]
         self.voter.forget_below(block.height)
         self.follow(block)
+        self.voter.begin()
 
     def follow(self, kept: Block) -> None:
         """Move to the best chain that keeps a block just locked or final, if the head does not."""

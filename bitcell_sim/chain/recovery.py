@@ -84,7 +84,7 @@ class Download:
         if self._source != NOBODY:
             return
         for peer, goal in list(self._goals.items()):
-            if not self._node.knows(goal):
+            if self._node.lacks(goal):
                 self._ask(peer)
                 if self._source != NOBODY:
                     return

@@ -6,6 +6,7 @@ on disk and survive a crash of the process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.node import Node
 
 ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt or round
+_HEIGHTS_MAX = 1 << 32  # names of votes: voter, then height
 _KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
 
 
@@ -43,8 +45,16 @@ class Voter:
         return {height: at.lock for height, at in voting if height > above and at.lock is not None}
 
     def take_block(self, block: Block) -> None:
-        """Vote on a checked block."""
+        """Take a checked block that stands on what is final; vote on it if what it stands on directly is."""
         self._react(block.height, self._at(block.height).on_block(block))
+        self.begin()
+
+    def begin(self) -> None:
+        """Vote on the height above the final one, unless the node has yet to catch up."""
+        if not self._node.synced:
+            return
+        final = self._node.final
+        self._react(final.height + 1, self._at(final.height + 1).begin(final))
 
     def take_vote(self, vote: Vote) -> None:
         """Count a vote; one for a block this node has not seen makes it ask for the block."""
@@ -55,10 +65,11 @@ class Voter:
         self._react(vote.height, self._at(vote.height).on_vote(vote))
 
     def repeat(self, peer: int) -> None:
-        """Send the latest own votes again to a peer that may lack them."""
+        """Pass the votes that this node knows on to a peer that may lack them, others' votes too."""
         for height in sorted(self._voting):
-            for vote in self._voting[height].own_votes():
-                self._send(vote, [peer], again=self._mesh.now)
+            for vote in self._voting[height].known_votes():
+                if vote.voter != peer:
+                    self._send(vote, (peer,), again=self._mesh.now)
 
     def restart_timers(self) -> None:
         """A process that has started again waits anew."""
@@ -83,8 +94,8 @@ class Voter:
         voting = self._voting[height]
         if reaction.final is not None:
             self._node.finalise(reaction.final, voting.round)
-        elif reaction.votes and voting.lock is not None:
-            self._node.follow(voting.lock)
+        elif reaction.locked is not None:
+            self._node.follow(reaction.locked)
 
     def _cast(self, vote: Vote) -> None:
         kind = vote.kind.name.lower()
@@ -94,9 +105,9 @@ class Voter:
             self._node.stage("first-vote")
         self._send(vote, self._mesh.peers(self._node.index))
 
-    def _send(self, vote: Vote, targets: list[int], *, again: int = 0) -> None:
+    def _send(self, vote: Vote, targets: Sequence[int], *, again: int = 0) -> None:
         if targets:
-            name = (vote.height * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
+            name = ((vote.voter * _HEIGHTS_MAX + vote.height) * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
             size, source = self._mesh.protocol.wire.vote_bytes, self._node.index
             self._mesh.transport.broadcast(Kind.VOTE, source, targets, name, size, self._deliver, vote, again=again)
 
