@@ -1,7 +1,7 @@
 # The README's two commands are `make lab` and `make test`. Everything lands in .venv; only `make tools` touches the system.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-slow check tools install install-dev clean
+.PHONY: help lab test test-slow check tools install install-dev readme clean
 
 BIN := .venv/bin
 JOBS ?= 2
@@ -55,6 +55,11 @@ install: ## set up .venv with what a run needs
 
 install-dev: ## set up .venv with what tests and checks need, too
 	@scripts/install.sh dev
+
+readme: install ## judge RC3 again and put the scorecard and its figure into README.md
+	@mkdir -p .make && rm -f $(SCORECARD)
+	@$(BIN)/bitcell-sim verify rc3 --no-gate --json $(SCORECARD) $(ARGS)
+	@$(BIN)/python scripts/readme.py $(SCORECARD)
 
 clean: ## remove .venv, builds and caches; runs/ stays
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .make
