@@ -1,0 +1,47 @@
+"""Every experiment runs, draws its figure, and says what its page says."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
+PAGE = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+SECTIONS = ("Question", "Setup", "Answer", "Limits")
+
+
+def test_there_are_experiments() -> None:
+    assert "throughput_ceiling.py" in [path.name for path in EXPERIMENTS]
+
+
+@pytest.mark.parametrize("script", EXPERIMENTS, ids=lambda path: path.stem)
+def test_docstring_and_page_say_what_it_is(script: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    assert [name for name in SECTIONS if f"\n{name}\n{'-' * len(name)}\n" not in docstring] == []
+    (row,) = [line for line in PAGE.splitlines() if f"`python experiments/{script.name}`" in line]
+    assert docstring.partition("\n")[0].rstrip(".") in row
+
+
+@pytest.mark.parametrize("script", EXPERIMENTS, ids=lambda path: path.stem)
+def test_it_answers_quickly(script: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(script), "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "Verdict: " in done.stdout
+    figure = tmp_path / f"{script.stem}.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_kept_ceilings_are_the_caps_over_the_time_between_blocks() -> None:
+    with (ROOT / "docs" / "figures" / "throughput_ceiling.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for name in {row["variant"] for row in rows}:
+        best = max((row for row in rows if row["variant"] == name), key=lambda row: float(row["final_tps"]))
+        assert float(best["final_tps"]) == pytest.approx(1000 / float(best["block_spacing_s"]), rel=2e-3)
+        assert f"{float(best['final_tps']):.3g}" in PAGE
