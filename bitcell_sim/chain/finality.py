@@ -31,8 +31,10 @@ class VoteKind(enum.IntEnum):
     PREVOTE = 0
     PRECOMMIT = 1
 
+    __hash__ = int.__hash__  # the enumeration's own is not in C, and votes are counted by kind
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """One vote for one block."""
 
@@ -43,7 +45,7 @@ class Vote:
     voter: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """Stake behind each block for one kind of vote in one round."""
 
@@ -61,7 +63,7 @@ class Tally:
         return True
 
 
-@dataclass
+@dataclass(slots=True)
 class Reaction:
     """What a node has to do after an input."""
 
@@ -69,6 +71,9 @@ class Reaction:
     timer_round: int | None = None
     locked: Block | None = None
     final: Block | None = None
+
+
+NOTHING = Reaction()  # what most votes call for
 
 
 def quorum_stake(stakes: Sequence[int]) -> int:
@@ -105,6 +110,7 @@ class HeightVoting:
         self.final: Block | None = None
         self.blocks: list[Block] = []
         self._tallies: dict[tuple[int, VoteKind], Tally] = {}
+        self._rounds: list[int] = []  # with a vote, ascending
         self._begun = False
         self._cast: dict[tuple[int, VoteKind], Vote] = {}
 
@@ -131,16 +137,19 @@ class HeightVoting:
 
     def on_vote(self, vote: Vote) -> Reaction:
         """Count another node's vote."""
-        reaction = Reaction()
         if self.final is not None:
-            return reaction
-        tally = self._tallies.setdefault((vote.round, vote.kind), Tally())
-        if tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
-            if vote.round > self.round >= 0 and self._stake_in(vote.round) >= self._third:
-                self._enter(vote.round, reaction)
-                self._review(reaction)
-            elif vote.block in self.blocks and tally.stake[vote.block] >= self._quorum:
-                self._review(reaction)
+            return NOTHING
+        tally = self._tally(vote.round, vote.kind)
+        if not tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
+            return NOTHING
+        rises = vote.round > self.round >= 0 and self._stake_in(vote.round) >= self._third
+        decides = tally.stake[vote.block] >= self._quorum and vote.block in self.blocks
+        if not (rises or decides):
+            return NOTHING
+        reaction = Reaction()
+        if rises:
+            self._enter(vote.round, reaction)
+        self._review(reaction)
         return reaction
 
     def on_timeout(self, round_number: int) -> Reaction:
@@ -160,7 +169,11 @@ class HeightVoting:
         ]
 
     def _tally(self, round_number: int, kind: VoteKind) -> Tally:
-        return self._tallies.setdefault((round_number, kind), Tally())
+        tally = self._tallies.get((round_number, kind))
+        if tally is None:
+            tally = self._tallies[round_number, kind] = Tally()
+            self._rounds = sorted({number for number, _ in self._tallies})
+        return tally
 
     def _stake_in(self, round_number: int) -> int:
         tallies = [self._tallies[round_number, kind] for kind in VoteKind if (round_number, kind) in self._tallies]
@@ -205,14 +218,14 @@ class HeightVoting:
 
     def _review(self, reaction: Reaction) -> None:
         """Look for majorities: they lock, precommit and make final."""
-        for round_number in sorted({number for number, _ in self._tallies}):
+        for round_number in self._rounds:
             block = self._majority(round_number, VoteKind.PREVOTE)
             if block is not None and round_number > self.lock_round and round_number <= self.round:
                 self.lock, self.lock_round = block, round_number
                 reaction.locked = block
             if block is not None and round_number == self.round and self.lock is block:
                 self._vote(VoteKind.PRECOMMIT, block, reaction)
-        for round_number in sorted({number for number, _ in self._tallies}):
+        for round_number in self._rounds:
             block = self._majority(round_number, VoteKind.PRECOMMIT)
             if block is not None:
                 self.final = block

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.chain.finality import HeightVoting, Reaction, Vote
+from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote
 from bitcell_sim.chain.records import VoteRecord
 from bitcell_sim.network.transport import Kind, call_at
 from bitcell_sim.units import seconds_to_ns
@@ -82,11 +82,14 @@ class Voter:
             del self._voting[height]
 
     def _at(self, height: int) -> HeightVoting:
-        if height not in self._voting:
-            self._voting[height] = HeightVoting(self._node.index, height, self._stakes)
-        return self._voting[height]
+        voting = self._voting.get(height)
+        if voting is None:
+            voting = self._voting[height] = HeightVoting(self._node.index, height, self._stakes)
+        return voting
 
     def _react(self, height: int, reaction: Reaction) -> None:
+        if reaction is NOTHING:
+            return
         for vote in reaction.votes:
             self._cast(vote)
         if reaction.timer_round is not None:

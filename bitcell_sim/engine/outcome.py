@@ -207,7 +207,8 @@ def _transaction_table(
             "block": block_of,
             "final_ms": to_ms(final_ns),
             "state": named(state, STATES),
-        }
+        },
+        copy=False,
     )
 
 

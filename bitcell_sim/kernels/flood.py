@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bitcell_sim.kernels.arrays import Ints
 from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.event_heap import push
-from bitcell_sim.kernels.mempool import DRAW_ID, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, admit
+from bitcell_sim.kernels.mempool import DRAW_ID, FOLLOWING, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, admit
 from bitcell_sim.kernels.paths import delay_ns, message_bits, one_way_ns, transmission_ns
 from bitcell_sim.kernels.world import (
     CHECK_NS,
@@ -56,18 +55,8 @@ def flood(world: World, tx: int, origin: int) -> None:
                         marks[PARENT, tx, peer] = node
             if reached < nearest_ns:
                 nearest, nearest_ns = peer, reached
+        marks[FOLLOWING, tx, node] = nearest
         node = nearest
-
-
-@part
-def next_receipt(arrival_ns: Ints, tx: int, node: int, at: int) -> int:
-    """Node that receives a transaction next after `node` did at `at`, of two at once the lower one; -1 for none."""
-    following, following_ns = -1, NEVER
-    for other in range(arrival_ns.shape[1]):
-        arrival = arrival_ns[tx, other]
-        if (arrival > at or (arrival == at and other > node)) and arrival < following_ns:
-            following, following_ns = other, arrival
-    return following
 
 
 @part

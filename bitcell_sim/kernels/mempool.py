@@ -32,7 +32,7 @@ ABSENT, POOLED, REFUSED = 0, 1, 2
     MODE,
     ACCEPTED_ROW,
 ) = range(17)
-PARENT, POOL, INCLUDED = range(3)
+PARENT, FOLLOWING, POOL, INCLUDED = range(4)
 
 
 class Book(NamedTuple):
@@ -46,8 +46,8 @@ class Book(NamedTuple):
         DRAW_ID .. ACCEPTED_ROW above; the properties say what they are.
     arrival_ns : ndarray of int64, shape (rows, nodes)
         First receipt at each node; NEVER where it has not arrived.
-    marks : ndarray of int16, shape (3, rows, nodes)
-        PARENT, POOL and INCLUDED; the properties say what they are.
+    marks : ndarray of int16, shape (4, rows, nodes)
+        PARENT, FOLLOWING (who receives it next, where that is known ahead; -1 for nobody), POOL and INCLUDED.
     """
 
     columns: Ints
@@ -179,7 +179,7 @@ def new_book(rows: int, nodes: int) -> Book:
     columns = np.zeros((17, rows), np.int64)
     for unknown in (BALANCER, SERVER, SENT_NS, ORIGIN, ACCEPTED_NS, ANSWERED_NS, LAST_NS):
         columns[unknown] = -1
-    marks = np.zeros((3, rows, nodes), np.int16)
+    marks = np.zeros((4, rows, nodes), np.int16)
     marks[PARENT] = -1
     return Book(columns, np.full((rows, nodes), NEVER, np.int64), marks)
 

@@ -7,7 +7,7 @@ import numpy as np
 from bitcell_sim.kernels.arrays import Flags, Ints, Ints32
 from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.event_heap import EventHeap, push
-from bitcell_sim.kernels.flood import flood, forward, next_receipt
+from bitcell_sim.kernels.flood import flood, forward
 from bitcell_sim.kernels.mempool import (
     ACCEPTED_NS,
     ACCEPTED_ROW,
@@ -15,6 +15,7 @@ from bitcell_sim.kernels.mempool import (
     ATTEMPT,
     BALANCER,
     DRAW_ID,
+    FOLLOWING,
     LAST_NS,
     MODE,
     NEVER,
@@ -212,7 +213,7 @@ def accept(world: World, tx: int, server: int, now: int) -> None:
     else:
         columns[MODE, tx] = PATH
         flood(world, tx, server)
-        first = next_receipt(world.book.arrival_ns, tx, server, now)
+        first = world.book.marks[FOLLOWING, tx, server]
         if first >= 0:
             push(world.heap, world.book.arrival_ns[tx, first], event_code(RECEIPT, tx, 0, first))
         world.passed_bytes[server, -1] += columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from bitcell_sim.kernels.compiling import kernel
 from bitcell_sim.kernels.event_heap import pop, replace
-from bitcell_sim.kernels.flood import next_receipt, receive, thaw
-from bitcell_sim.kernels.mempool import ACCEPTED_ROW, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, SUBMIT_NS, admit
+from bitcell_sim.kernels.flood import receive, thaw
+from bitcell_sim.kernels.mempool import ACCEPTED_ROW, FOLLOWING, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, SUBMIT_NS, admit
 from bitcell_sim.kernels.requests import at_balancer, at_server, submit
 from bitcell_sim.kernels.world import (
     AT_SERVER,
@@ -107,7 +107,7 @@ def advance(world: World, until_ns: int, rows: int) -> int:
             admit(marks, world.pools, tx, node)
             size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
             world.passed_bytes[node, marks[PARENT, tx, node]] += size
-            following = next_receipt(arrival_ns, tx, node, now)
+            following = marks[FOLLOWING, tx, node]
         if following >= 0:
             replace(heap, arrival_ns[tx, following], event_code(RECEIPT, tx, 0, following))
             continue
