@@ -60,12 +60,13 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = command.main(arguments, prog_name="bitcell-sim", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
+        result = EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:
         return _tell(error)
+    if result == EXIT_INTERRUPTED:  # newer typers make it of a KeyboardInterrupt, older ones let it through
+        typer.echo("interrupted", err=True)
     return result if isinstance(result, int) else 0
 
 
