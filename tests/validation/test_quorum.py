@@ -1,4 +1,4 @@
-"""Five of seven: which sets of living nodes finalise in the simulated mesh, against the binomial and the years' kernel."""
+"""Five of seven: which living nodes finalise in the simulated mesh, against the binomial and the years' kernel."""
 
 from __future__ import annotations
 
