@@ -272,7 +272,7 @@ CASES = [
             (height(2), fault("process-crash", 6.0, node="us-east-2")),
             (height(3), split(("us-west",), ("eu-central",), duration_s=6.0)),
         ),
-        sets=("latency=docker", *STILL, *RING, *FAST_ROUNDS),
+        sets=(*STILL, *RING, *FAST_ROUNDS),
         seed=26,
     ),
 ]
