@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.kernels.arrays import Flags
-from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.network.clock import call_at
+from bitcell_sim.network.transport import Kind
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import seconds_to_ns
 

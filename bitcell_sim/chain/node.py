@@ -19,7 +19,8 @@ from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecor
 from bitcell_sim.chain.recovery import Download
 from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
 from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
-from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.network.clock import call_at
+from bitcell_sim.network.transport import Kind
 from bitcell_sim.proving.prover import ProverPool
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns

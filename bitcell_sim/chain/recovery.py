@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.network.transport import Kind, call_at
+from bitcell_sim.network.clock import call_at
+from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from bitcell_sim.engine.recorder import Recorder
 from bitcell_sim.faults.injector import Injector
 from bitcell_sim.hosts.machine import Machine, Priority
 from bitcell_sim.kernels.transactions import UP, Nodes
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.network.latency import build_paths
 from bitcell_sim.network.link import healthy_links
 from bitcell_sim.network.topology import settled_peers
@@ -74,7 +75,7 @@ class Simulation:
     ) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         self.duration_ns = seconds_to_ns(scenario.duration_s)
         deployment = scenario.deployment
         self.record = Recorder([node.id for node in deployment.node], [region.name for region in deployment.region])
@@ -108,7 +109,7 @@ class Simulation:
         for node in self.mesh.nodes:
             node.start(seconds_to_ns(START_AFTER_S) + node.clock_offset_ns)
         for step in range(1, 21):
-            self.env.run(until=self.duration_ns * step // 20)
+            self.env.run_until(self.duration_ns * step // 20)
             if progress is not None:
                 progress(step / 20)
         self.plane.advance(self.duration_ns)
@@ -148,7 +149,7 @@ class Simulation:
             self.env,
             shared.paths,
             shared.links,
-            lambda node: bool(shared.nodes.state[node] == UP),
+            lambda node: shared.nodes.state.item(node) == UP,
             protocol.wire,
             seed=self.seed,
             before_turn=lambda: self.plane.advance(int(self.env.now)),

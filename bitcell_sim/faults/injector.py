@@ -17,8 +17,8 @@ from bitcell_sim.config import schema
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.kernels.paths import LinkState
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP
+from bitcell_sim.network.clock import call_at
 from bitcell_sim.network.link import BITS_PER_MBIT, restore, small_traffic_share
-from bitcell_sim.network.transport import call_at
 from bitcell_sim.operations.load_balancer import LoadBalancing
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns

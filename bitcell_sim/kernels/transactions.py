@@ -14,7 +14,17 @@ from __future__ import annotations
 from bitcell_sim.kernels.compiling import kernel
 from bitcell_sim.kernels.event_heap import pop, replace
 from bitcell_sim.kernels.flood import receive, thaw
-from bitcell_sim.kernels.mempool import ACCEPTED_ROW, FOLLOWING, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, SUBMIT_NS, admit
+from bitcell_sim.kernels.mempool import (
+    ACCEPTED_ROW,
+    FOLLOWING,
+    LAST_NS,
+    MODE,
+    NEVER,
+    PARENT,
+    SIZE_BYTES,
+    SUBMIT_NS,
+    admit,
+)
 from bitcell_sim.kernels.requests import at_balancer, at_server, submit
 from bitcell_sim.kernels.world import (
     AT_SERVER,

@@ -17,12 +17,12 @@ import simpy
 
 from bitcell_sim.config.schema import Wire
 from bitcell_sim.kernels import paths as kernel
+from bitcell_sim.network.clock import Call, Handler, call_at
 from bitcell_sim.random_streams import stream_key
 
 if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Ints
 
-Handler = Callable[..., None]
 
 
 class Kind(enum.StrEnum):
@@ -39,34 +39,6 @@ class Kind(enum.StrEnum):
     DIAL = "dial"
 
     __hash__ = str.__hash__  # the enumeration's own is not in C, and messages are counted by kind
-
-
-class Call(simpy.Event):
-    """An entry of the event queue that calls a function when its time comes: a time-out without the ceremony.
-
-    Parameters
-    ----------
-    handler : callable
-        What is called.
-    arguments : tuple
-        With what.
-    """
-
-    def __init__(self, handler: Handler, arguments: tuple[Any, ...]) -> None:
-        self._ok = True
-        self._value = None
-        self.callbacks = [_make_call]
-        self.handler = handler
-        self.arguments = arguments
-
-
-def _make_call(call: Call) -> None:
-    call.handler(*call.arguments)
-
-
-def call_at(env: simpy.Environment, at_ns: int, handler: Handler, *arguments: Any) -> None:
-    """Have a function called at a moment, through the event queue; equal moments in the order of asking."""
-    env.schedule(Call(handler, arguments), delay=at_ns - env.now)
 
 
 @lru_cache(maxsize=1024)
@@ -195,7 +167,7 @@ class Transport:
                 0,
                 source,
                 target,
-                self._env.now,
+                int(self._env.now),
                 size,
                 self._wire.window_bytes,
                 self._paths,

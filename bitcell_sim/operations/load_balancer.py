@@ -21,7 +21,7 @@ import simpy
 from bitcell_sim.config.schema import Deployment
 from bitcell_sim.kernels.paths import LinkState, Paths, standing_ns
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP, Balancers, Nodes
-from bitcell_sim.network.transport import call_at
+from bitcell_sim.network.clock import call_at
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import seconds_to_ns
 
