@@ -151,8 +151,11 @@ class Injector:
         self._compose()
         for node in self._nodes_lost_by(fault):
             self._bring_back(number, node, f"{fault.kind} {number}", fault.kind == "process-crash")
-        if isinstance(fault, schema.RegionLoss):
+        if isinstance(fault, schema.RegionLoss) and not self._is_lost(fault.region):
             self._balancing.restore_region(self._region[fault.region])
+
+    def _is_lost(self, region: str) -> bool:
+        return any(isinstance(fault, schema.RegionLoss) and fault.region == region for fault in self._active)
 
     # ---------------------------------------------------------------------------------------- nodes
 
@@ -178,18 +181,18 @@ class Injector:
         """End a cause of being down; a machine that comes back still has to start its process."""
         causes = self._causes[node]
         causes.discard(cause)
-        if process_only or causes:
+        if process_only or any(not other.startswith(RESTART) for other in causes):
             self._boot_if_free(node)
             return
-        causes.add(RESTART)
+        causes.add(f"{RESTART} {number}")
         self._set_state(node)
         self._refresh()
         times = self._mesh.deployment.recovery
         restart_s = self._draws.lognormal(times.restart_median_s, times.restart_sigma, node, number, 1)
-        call_at(self._mesh.env, self._mesh.now + seconds_to_ns(restart_s), self._restart, node)
+        call_at(self._mesh.env, self._mesh.now + seconds_to_ns(restart_s), self._restart, node, number)
 
-    def _restart(self, node: int) -> None:
-        self._causes[node].discard(RESTART)
+    def _restart(self, node: int, number: int) -> None:
+        self._causes[node].discard(f"{RESTART} {number}")
         self._mesh.plane.freeze(self._mesh.now)
         self._boot_if_free(node)
 
@@ -208,7 +211,7 @@ class Injector:
         causes = self._causes[node]
         state = UP
         if causes:
-            silent = any(not cause.startswith("process-crash") and cause != RESTART for cause in causes)
+            silent = any(not cause.startswith(("process-crash", RESTART)) for cause in causes)
             state = SILENT if silent else DOWN
             self._mesh.state.boot_ns[node] = NEVER
         self._mesh.state.state[node] = state

@@ -134,6 +134,7 @@ class LoadBalancing:
         served = (SERVED_HEALTH_PATH, SERVED_HEALTH_PORT)
         self._health_served = (self._settings.health_path, self._settings.health_port) == served
         self._lost_regions: set[int] = set()
+        self._moves = [0] * len(balancers.route)  # losses so far of what each region's clients used
         self._checks = [
             [HealthCheck(self._settings.fall, self._settings.rise) for _ in range(count)] for _ in balancers.home
         ]
@@ -161,8 +162,9 @@ class LoadBalancing:
         for client in range(len(self._balancers.route)):
             if self._balancers.route[client] in gone:
                 self._set_route(client, -1)
+                self._moves[client] += 1
                 after = seconds_to_ns(self._settings.dns_failover_s)
-                call_at(self._env, int(self._env.now) + after, self._move_clients, client)
+                call_at(self._env, int(self._env.now) + after, self._move_clients, client, self._moves[client])
 
     def restore_region(self, region: int) -> None:
         """A region is back: its clients return to its balancer."""
@@ -229,9 +231,9 @@ class LoadBalancing:
         self._before_change()
         self._balancers.route[client] = balancer
 
-    def _move_clients(self, client: int) -> None:
-        """DNS answers with the nearest balancer that lives, unless the usual one is back."""
-        if self._balancers.route[client] >= 0:
+    def _move_clients(self, client: int, move: int) -> None:
+        """DNS answers with the nearest balancer that lives, unless the usual one is back or was lost once more."""
+        if self._balancers.route[client] >= 0 or move != self._moves[client]:
             return
         nodes = self._nodes.state.shape[0]
         alive = [b for b, home in enumerate(self._balancers.home) if int(home) not in self._lost_regions]

@@ -1,4 +1,4 @@
-"""Random orders, drops, repeats and time-outs: honest nodes that lock never make two blocks final; then they converge."""
+"""Random orders, drops, repeats, time-outs: honest nodes that lock never make two blocks final; then they converge."""
 
 from __future__ import annotations
 
