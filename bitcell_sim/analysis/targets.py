@@ -105,16 +105,20 @@ class Proofs:
         Seconds each would take on the node's own cores alone.
     killed : int
         Jobs killed for want of memory.
+    due, missing : int
+        Jobs whose block has had as many blocks after it as the protocol waits, and those without a proof by then.
     utilisation : float
         Demanded seconds over the seconds that battles leave; 1 or more never catches up.
     """
 
     demanded_s: Floats
     killed: int
+    due: int
+    missing: int
     utilisation: float
 
 
-def proofs(tables: Tables, warmup_blocks: int) -> Proofs:
+def proofs(tables: Tables, warmup_blocks: int, missing_after_blocks: int) -> Proofs:
     """What a run's proofs demanded, and what was there for them."""
     frame = tables["proofs"]
     start = warm_from_ms(tables, warmup_blocks)
@@ -130,7 +134,18 @@ def proofs(tables: Tables, warmup_blocks: int) -> Proofs:
     in_span = (frame["queued_ms"] <= last).to_numpy()
     free_s = nodes * (last - start) / 1000.0 - battle_s
     share = float(demanded[in_span].sum()) / free_s if free_s > 0 else float("nan")
-    return Proofs(demanded, int((frame["outcome"] == "killed").sum()), share)
+    due, missing = _missing(frame, blocks, missing_after_blocks)
+    return Proofs(demanded, int((frame["outcome"] == "killed").sum()), due, missing, share)
+
+
+def _missing(jobs: pd.DataFrame, blocks: pd.DataFrame, after_blocks: int) -> tuple[int, int]:
+    """Jobs of final blocks that have had so many blocks after them, and those not done when that many were built."""
+    built = blocks["built_ms"].to_numpy()
+    deadline = dict(zip(blocks["block"].iloc[: max(0, len(built) - after_blocks)], built[after_blocks:], strict=True))
+    until = jobs["block"].map(deadline)
+    due = until.notna()
+    done = (jobs["outcome"] == "done") & (jobs["end_ms"] <= until)
+    return int(due.sum()), int((due & ~done).sum())
 
 
 def recovery_stages_s(tables: Tables) -> pd.DataFrame:

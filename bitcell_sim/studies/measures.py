@@ -155,7 +155,7 @@ def _simulated(task: Task) -> Measurement:
     elif task.kind == "steady":
         result.finality_s = targets.finality_s(tables, warmup, scenario.duration_s * 1000.0)
         result.block_finality_s = targets.block_finality_s(tables, warmup)
-        result.proofs = targets.proofs(tables, warmup)
+        result.proofs = targets.proofs(tables, warmup, scenario.protocol.proof.missing_after_blocks)
     elif task.kind == "crashes":
         frame = targets.recovery_stages_s(tables)
         result.stages = {name: frame[name].tolist() for name in frame.columns if name not in ("node", "crash_ms")}

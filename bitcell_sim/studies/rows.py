@@ -36,6 +36,7 @@ class Row:
     id: str
     title: str
     statistic: str
+    how: str
     unit: str
     limit: float
     comparison: str
@@ -99,6 +100,7 @@ def make_row(target: Target, evidence: Evidence) -> Row:
         id=target.id,
         title=target.title,
         statistic=target.statistic,
+        how=target.how,
         unit=target.unit,
         limit=target.limit,
         comparison=target.comparison,
@@ -260,13 +262,15 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     if not shares:
         return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
     estimate = mean_interval(shares)
+    missing = sum(run.missing for run in runs) / max(1, sum(run.due for run in runs))
     timing, count = evidence.scenario.protocol.round, len(evidence.scenario.deployment.node) - 1
     phases_s = timing.commit_s + timing.reveal_s + timing.pause_s
     why = (
         f"each block demands {count} proofs, and battles go before proofs on the same cores; what is left of a round"
-        f" ({phases_s:g} s of phases) is used {estimate.measured or 0:.1f} times over"
+        f" ({phases_s:g} s of phases) is used {estimate.measured or 0:.1f} times over; {missing:.0%} of the proofs were"
+        f" still missing {evidence.scenario.protocol.proof.missing_after_blocks} blocks later"
     )
-    return estimate, why, evidence.runs("steady"), {}
+    return estimate, why, evidence.runs("steady"), {"missing_share": missing}
 
 
 def _proof_memory(target: Target, evidence: Evidence) -> Found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.operations.load_balancer import PER_REGION, SERVED_HEALTH_PATH, SERVED_HEALTH_PORT
@@ -11,11 +13,14 @@ from bitcell_sim.studies.validate import Finding
 PORTS = ("p2p_port", "rpc_port", "metrics_port")
 PORT_MAX = 65_535
 BALANCER = "haproxy"
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def check(scenario: Scenario) -> Iterator[Finding]:
     """Everything about ports and the load balancer that the figures alone show."""
     yield from _ports(scenario)
+    yield _addresses(scenario)
+    yield _urls(scenario)
     yield _health(scenario)
     yield _check_time(scenario)
     yield from _retries(scenario)
@@ -56,6 +61,40 @@ def _ports(scenario: Scenario) -> Iterator[Finding]:
         )
     if not clashes:
         yield Finding("ok", "deployment.*.ports", f"{len(rows)} ports, all different even on one machine")
+
+
+def _private(address: str) -> bool:
+    """Whether an address is one of a private network; a name is not."""
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return False
+
+
+def _addresses(scenario: Scenario) -> Finding:
+    """Private addresses do not cross regions by themselves."""
+    where = "deployment.node.*.address"
+    nodes = scenario.deployment.node
+    private = [node for node in nodes if _private(node.address)]
+    regions = len({node.region for node in private})
+    if regions < 2:
+        return Finding("ok", where, f"{len(nodes)} addresses, {len(private)} of them private")
+    what = f"{len(private)} private addresses stand in {regions} regions: they do not reach each other by themselves"
+    return Finding("warning", where, what, "a VPN or peering between the regions, or public addresses")
+
+
+def _urls(scenario: Scenario) -> Finding:
+    """Pages that open on their own machine only."""
+    where = "deployment.service.*.url"
+    services = scenario.deployment.service
+    local = [service for service in services if urlsplit(service.url).hostname in LOCAL_NAMES]
+    if not local:
+        return Finding("ok", where, f"{len(services)} services have addresses of their own")
+    named = ", ".join(service.name for service in local)
+    hosts = ", ".join(sorted({service.host for service in local}))
+    return Finding(
+        "warning", where, f"{named} at localhost open on {hosts} only", f"names that resolve, such as {hosts}"
+    )
 
 
 def _health(scenario: Scenario) -> Finding:

@@ -1,0 +1,122 @@
+"""The scorecard: its contract, its verdicts, and that nothing but the seed and the configuration decides them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from bitcell_sim.config.loader import load_scenario
+from bitcell_sim.errors import InputError
+from bitcell_sim.studies import plan
+from bitcell_sim.studies.plan import Size
+from bitcell_sim.studies.verify import Request, size_of, verify
+
+SMALL = Size(replications=3, blocks=4, losses=1, ping_repeats=120, years=50)
+KEYS = [
+    "id",
+    "title",
+    "statistic",
+    "unit",
+    "limit",
+    "comparison",
+    "measured",
+    "ci_low",
+    "ci_high",
+    "n",
+    "verdict",
+    "why",
+    "evidence",
+]
+
+
+@pytest.fixture(scope="module")
+def card() -> dict[str, Any]:
+    return verify(Request(size=SMALL), workers=2)
+
+
+def row(card: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(row for row in card["rows"] if row["id"] == name)
+
+
+def test_the_contract_of_the_rows(card: dict[str, Any]) -> None:
+    assert {"scenario", "seed", "config_hash", "rows"} <= set(card)
+    assert [entry["id"] for entry in card["rows"]] == [t.id for t in load_scenario("rc3").targets.target]
+    for entry in card["rows"]:
+        assert set(KEYS) <= set(entry)
+        assert entry["verdict"] in ("pass", "fail", "unknown")
+        assert entry["measured"] is not None or entry["verdict"] == "unknown"
+        if entry["ci_low"] is not None and entry["ci_high"] is not None:
+            assert entry["ci_low"] <= entry["measured"] <= entry["ci_high"]
+        else:
+            assert entry["verdict"] == "unknown"
+        assert f"--only '{entry['id']}'" in entry["evidence"]
+    json.dumps(card, allow_nan=False)
+    assert card["violations"] == []
+
+
+def test_what_is_known_of_rc3(card: dict[str, Any]) -> None:
+    assert row(card, "latency.us-east.ap-southeast")["verdict"] == "fail"
+    assert row(card, "latency.us-east.us-west")["verdict"] == "pass"
+    throughput = row(card, "throughput")
+    assert throughput["verdict"] == "fail"
+    assert throughput["measured"] == pytest.approx(16.8, abs=0.2)
+    assert row(card, "proof_memory")["measured"] == pytest.approx(21.5, abs=0.1)
+    assert row(card, "uptime")["beside"]["closed_form_percent"] == pytest.approx(99.988, abs=0.001)
+
+
+def test_too_few_losses_are_unknown_not_pass(card: dict[str, Any]) -> None:
+    assert row(card, "regional_failover")["verdict"] == "unknown"
+    assert row(card, "node_recovery")["verdict"] == "unknown"
+
+
+def test_a_fail_says_what_would_have_to_change_and_that_was_run(card: dict[str, Any]) -> None:
+    changes = {change["change"]: change for change in row(card, "throughput")["changes"]}
+    assert changes["the sparse battle engine"]["verdict"] == "fail"  # 66 TPS: the cap is the next limit
+    assert changes["the sparse battle engine"]["measured"] == pytest.approx(66.3, abs=1.0)
+    good = [change for change in changes.values() if change["verdict"] == "pass"]
+    assert good
+    assert all(change["measured"] >= 100 for change in good)
+    assert "would pass with" in row(card, "throughput")["why"]
+    assert row(card, "latency.us-east.us-west")["changes"] == []
+
+
+def test_workers_do_not_change_the_scorecard(card: dict[str, Any]) -> None:
+    assert verify(Request(size=SMALL), workers=1) == card
+
+
+def test_a_local_network_proves_nothing() -> None:
+    found = verify(Request(size=SMALL, latency="docker", only="latency.cross-region"), workers=1)
+    (entry,) = found["rows"]
+    assert entry["verdict"] == "unknown"
+    assert entry["measured"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_only_and_replications_are_checked() -> None:
+    with pytest.raises(InputError, match=r"--only 'nothing' names no row; rows are latency\.us-east"):
+        verify(Request(size=SMALL, only="nothing"))
+    with pytest.raises(InputError, match="replications = 0"):
+        size_of(quick=True, replications=0)
+    assert size_of(quick=False, replications=7).replications == 7
+
+
+def test_every_region_and_node_is_hit_in_turn() -> None:
+    scenario = load_scenario("rc3")
+    losses = plan.region_losses(scenario, 1, 2)
+    starts = [fault.start_s for fault in losses.fault]
+    assert [fault.region for fault in losses.fault] == [r.name for r in scenario.deployment.region] * 2
+    apart = [after - before for before, after in itertools.pairwise(starts)]
+    assert min(apart) >= plan.LOSS_S + plan.LOSS_SETTLE_S
+    crashes = plan.crashes(scenario, 1)
+    assert len(crashes.fault) == plan.CRASH_TURNS * len(scenario.deployment.node)
+    assert crashes.duration_s > max(fault.start_s for fault in crashes.fault)
+
+
+def test_phases_are_spread_over_the_round() -> None:
+    scenario = load_scenario("rc3")
+    length = plan.round_s(scenario)
+    first = [plan.region_losses(scenario, seed, 1).fault[0].start_s for seed in range(200)]
+    assert max(first) - min(first) == pytest.approx(length, rel=0.05)
+    assert plan.round_s(load_scenario("rc3", sets=["protocol.round.block_interval_s=60.0"])) == 60.0
