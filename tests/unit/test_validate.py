@@ -23,6 +23,7 @@ NINE = (
     "haproxy accessible",
     "network configured",
 )
+URL_PORTS = (9999, 3000, 9093, 8404)
 STAR = [f'deployment.node.{index}.bootstrap=["us-east-1"]' for index in range(1, 7)]
 
 
@@ -69,6 +70,8 @@ def test_json_has_the_contract_keys(found: list[Finding]) -> None:
         "every proof is killed",
         "1 haproxy is declared",
         "no redispatch",
+        "7 private addresses stand in 4 regions",
+        "prometheus, grafana, alertmanager, haproxy at localhost open on ops-us-east only",
     ],
 )
 def test_rc3_has_its_known_weak_points(found: list[Finding], says: str) -> None:
@@ -110,6 +113,8 @@ def test_a_fault_is_found(sets: list[str], level: str, where: str, says: str) ->
         (["deployment.service.2.ports=[9097]", "deployment.service.2.url=http://localhost:9097"], "ports"),
         (["protocol.proof.grid=16"], "memory_gb"),
         (["protocol=rc3-capable"], "protocol.block"),
+        ([f"deployment.node.{index}.address=node-{index}.example.org" for index in range(6)], "address"),
+        ([f"deployment.service.{index}.url=http://ops:{port}" for index, port in enumerate(URL_PORTS)], "url"),
     ],
     ids=lambda value: value[0].partition("=")[0] if isinstance(value, list) else "",
 )
