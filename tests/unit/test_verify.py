@@ -15,7 +15,8 @@ from bitcell_sim.studies.plan import Size
 from bitcell_sim.studies.verify import Request, size_of, verify
 
 SMALL = Size(replications=3, blocks=4, losses=1, ping_repeats=120, years=50)
-KEYS = [
+KEYS = ["id", "title", "statistic", "unit", "limit", "comparison", "measured", "ci_low", "ci_high", "n"]
+KEYS += ["verdict", "why", "evidence"]
     "id",
     "title",
     "statistic",
