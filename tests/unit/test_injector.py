@@ -216,7 +216,7 @@ def test_a_fault_without_an_end_holds_to_the_end_of_the_run() -> None:
     fault = LinkFault(kind="latency", target="us-east", added_ms=50.0, start_s=5.0)
     simulation = watch([fault], {}, duration_s=30.0)
     assert links_of(simulation).added_ns[E1, W1] == 50 * MS
-    (record,) = [record for record in simulation.record.records(_fault_record())]
+    (record,) = list(simulation.record.records(_fault_record()))
     assert (record.start_ns, record.end_ns) == (5 * 10**9, 30 * 10**9)
 
 
