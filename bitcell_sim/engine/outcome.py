@@ -102,8 +102,10 @@ def settle(scenario: Scenario, seed: int, mesh: Mesh, plane: Any, record: Record
         block_of[block.rows] = block.index
     final_ns = _transaction_finals(mesh, record, book, rows, final_chain, finals, quorum_ns)
     state = _states(mesh, book, rows, block_of, final_ns)
-    check_books(book, rows, state == FINAL, final_chain, final_ns, plane.accepted_count)
     violations = check_safety(mesh, finals)
+    one_chain = all(violation.property != "double_finality" for violation in violations)
+    is_final = state == FINAL
+    check_books(book, rows, is_final, final_chain, final_ns, plane.accepted_count, one_chain=one_chain)
     tables = record.tables()
     tables["transactions"] = _transaction_table(scenario, book, rows, block_of, final_ns, state)
     tables["blocks"] = _block_table(mesh, quorum_ns, final_chain)

@@ -39,7 +39,7 @@ from bitcell_sim.units import seconds_to_ns
 
 BYTES_PER_GB = 10**9
 SAMPLE_INTERVAL_S = 15.0  # the seed's scrape interval
-START_AFTER_S = 0.1  # room for clock offsets before the first round
+START_AFTER_S = 0.1  # room for usual clock offsets before the first round
 
 Director = Callable[["Simulation"], None]
 Progress = Callable[[float], None]
@@ -106,8 +106,10 @@ class Simulation:
         self.env.process(self._sample())
         if director is not None:
             director(self)
+        earliest = min(node.clock_offset_ns for node in self.mesh.nodes)
+        first_ns = max(seconds_to_ns(START_AFTER_S), -earliest)
         for node in self.mesh.nodes:
-            node.start(seconds_to_ns(START_AFTER_S) + node.clock_offset_ns)
+            node.start(first_ns + node.clock_offset_ns)
         for step in range(1, 21):
             self.env.run_until(self.duration_ns * step // 20)
             if progress is not None:

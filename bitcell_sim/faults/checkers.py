@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,14 @@ class Violation:
 
 
 def check_books(
-    book: Book, rows: int, is_final: Flags, final_chain: list[Block], final_ns: Ints, accepted_count: int
+    book: Book,
+    rows: int,
+    is_final: Flags,
+    final_chain: list[Block],
+    final_ns: Ints,
+    accepted_count: int,
+    *,
+    one_chain: bool = True,
 ) -> None:
     """Compare what was counted on the way with what the blocks and the rows say at the end.
 
@@ -53,6 +61,8 @@ def check_books(
         When each became final; -1 if it did not.
     accepted_count : int
         Acceptances that the transaction plane counted as they happened.
+    one_chain : bool
+        Whether the final blocks form one chain; if not, which the safety checker tells, what they hold is not compared.
 
     Raises
     ------
@@ -63,9 +73,8 @@ def check_books(
     accepted = book.origin[:rows] >= 0
     if int(accepted.sum()) != accepted_count:
         faults.append(f"{accepted_count} acceptances were counted, {int(accepted.sum())} transactions have an origin")
-    heights = {block.height for block in final_chain}
     included = np.concatenate([block.rows for block in final_chain]) if final_chain else np.zeros(0, np.int64)
-    if len(heights) == len(final_chain):
+    if one_chain:
         if np.bincount(included, minlength=1).max() > 1:
             faults.append("a transaction stands twice in the final chain")
         seen = int((final_ns[included] >= 0).sum())
@@ -87,7 +96,7 @@ def check_books(
 
 
 def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
-    """Two final blocks at one height, or living nodes whose final chains contradict each other.
+    """Final blocks that do not form one chain, or nodes that do not follow what they hold for final.
 
     Parameters
     ----------
@@ -96,18 +105,21 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
     finals : ndarray of int64, shape (blocks, nodes)
         When each node saw each block final.
     """
-    by_height: dict[int, list[int]] = {}
-    for block in mesh.blocks:
-        if finals[block.index].min(initial=NEVER) < NEVER:
-            by_height.setdefault(block.height, []).append(block.index)
-    doubles = [
-        Violation("double_finality", f"height {height}: blocks {blocks} are both final")
-        for height, blocks in sorted(by_height.items())
-        if len(blocks) > 1
-    ]
+    final = [block for block in mesh.blocks if finals[block.index].min(initial=NEVER) < NEVER]
+    final.sort(key=lambda block: (block.height, block.index))
+    violations = []
+    for lower, upper in itertools.pairwise(final):
+        if upper.height == lower.height:
+            detail = f"height {lower.height}: blocks {lower.index} and {upper.index} are both final"
+            violations.append(Violation("double_finality", detail))
+        elif upper.ancestor(lower.height) is not lower:
+            detail = (
+                f"block {upper.index} of height {upper.height} does not stand on block {lower.index}, both are final"
+            )
+            violations.append(Violation("double_finality", detail))
     strays = [
         Violation("disagreement", f"node {node.index} follows a chain without its final block")
         for node in mesh.nodes
         if node.head.ancestor(node.final.height) is not node.final
     ]
-    return doubles + strays
+    return violations + strays
