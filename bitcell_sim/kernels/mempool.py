@@ -79,12 +79,12 @@ class Book(NamedTuple):
 
     @property
     def price(self) -> Ints:
-        """Gas price."""
+        """Gas price that the client offers."""
         return self._column(PRICE)
 
     @property
     def gas(self) -> Ints:
-        """Gas."""
+        """Gas that it uses in a block."""
         return self._column(GAS)
 
     @property

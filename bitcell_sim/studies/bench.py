@@ -175,7 +175,7 @@ def bench_battle(*, battle_count: int = 1000, reference_count: int = 6, repeats:
     }
 
 
-def bench_dense(*, side: int = 1024, steps: int = 32, repeats: int = 40) -> Content:
+def bench_dense(*, side: int = 1024, steps: int = 256, repeats: int = 10) -> Content:
     """Cell-steps a second of the dense automaton, one thread, beside the same loop in C++.
 
     Parameters
