@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.draws import exponential, normal
 from bitcell_sim.kernels.sorting import stable_order
 
 _GAP, _PRICE, _DATA = 0, 1, 2
 
 
-@njit(cache=True)
+@njit
 def arrivals(
     key: np.uint64, region: int, first: int, from_ns: int, left: float, rate_per_ns: float, until_ns: int, at_ns: Ints
 ) -> tuple[int, int, float]:
@@ -56,13 +56,13 @@ def arrivals(
     return count, from_ns, left
 
 
-@njit(cache=True)
+@njit
 def first_gap(key: np.uint64, region: int) -> float:
     """Unit exponential before a region's first arrival."""
     return exponential(key, region, 0, _GAP)
 
 
-@njit(cache=True)
+@njit
 def contents(
     key: np.uint64, region: int, first: int, price_median: float, price_sigma: float, data_mean: float, out: Ints
 ) -> None:
@@ -73,7 +73,7 @@ def contents(
         out[1, i] = int(data_mean * exponential(key, region, first + i, _DATA)) if data_mean > 0.0 else 0
 
 
-@njit(cache=True)
+@njit
 def merge_order(at_ns: Ints, region: Ints) -> Ints:
     """Order of arrivals by time, then region (each region's are in order already)."""
     by_region = stable_order(region)

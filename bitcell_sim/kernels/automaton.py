@@ -7,11 +7,11 @@ the result is exact for any grid.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, MARGIN, pack, sweep
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
@@ -34,7 +34,7 @@ CELLS_MAX = 1024
 Tally = tuple[Ints, Floats, Ints, Keys]
 
 
-@njit(cache=True)
+@njit
 def _run(islands: int, steps: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies, old: Keys) -> None:
     """Run every island alone for some steps."""
     for island in range(islands):
@@ -56,7 +56,7 @@ def _run(islands: int, steps: int, rows: Keys, boxes: Ints, values: Ints, charts
         refit_columns(chart_rows, box, steps)
 
 
-@njit(cache=True)
+@njit
 def _run_recorded(
     islands: int, steps: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies, old: Keys, tally: Tally
 ) -> None:
@@ -80,7 +80,7 @@ def _run_recorded(
         refit_columns(rows[island], boxes[island], steps)
 
 
-@njit(cache=True)
+@njit
 def _count_cells(islands: int, rows: Keys) -> int:
     count = 0
     for island in range(islands):
@@ -89,7 +89,7 @@ def _count_cells(islands: int, rows: Keys) -> int:
     return count
 
 
-@njit(cache=True)
+@njit
 def _gather(
     islands: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies, indexes: Ints, energies: Energies
 ) -> None:
@@ -110,7 +110,7 @@ def _gather(
     sort_cells(indexes, energies, count)
 
 
-@njit(cache=True)
+@njit
 def evolve_dense(
     indexes: Ints, energies: Energies, count: int, steps: int, history: bool, mii: Ints, ted: Floats
 ) -> tuple[Ints, Energies]:
@@ -143,7 +143,7 @@ def evolve_dense(
     return after_indexes, after_energies
 
 
-@njit(cache=True)
+@njit
 def evolve(indexes: Ints, energies: Energies, steps: int, history: bool) -> tuple[Ints, Energies, Ints, Floats]:
     """Step the 1024 x 1024 torus, exactly.
 

@@ -13,8 +13,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.draws import exponential, normal, uniform
 
 _NEVER_US = 1 << 61
@@ -28,7 +28,7 @@ _LEFT_OF_REPAIR = 3
 _FIRST_REPAIR = 4
 
 
-@njit(cache=True)
+@njit
 def whole_us(duration_us: float) -> int:
     """Round a duration to whole microseconds: at least 1, and at most 2**61 (73,000 years), which stands for never."""
     if duration_us >= _NEVER_FLOAT_US:
@@ -36,7 +36,7 @@ def whole_us(duration_us: float) -> int:
     return max(1, math.floor(duration_us + 0.5))
 
 
-@njit(cache=True)
+@njit
 def first_change(key: np.uint64, component_id: int, mtbf_us: float, median_us: float, sigma: float) -> tuple[bool, int]:
     """State of a component at time 0 and the time it leaves it, in microseconds.
 
@@ -60,7 +60,7 @@ def first_change(key: np.uint64, component_id: int, mtbf_us: float, median_us: f
     return False, whole_us(mtbf_us * exponential(key, component_id, -1, _UP_TIME))
 
 
-@njit(cache=True)
+@njit
 def next_duration(
     key: np.uint64, component_id: int, cycle: int, faulty: bool, mtbf_us: float, median_us: float, sigma: float
 ) -> int:
@@ -70,7 +70,7 @@ def next_duration(
     return whole_us(mtbf_us * exponential(key, component_id, cycle, _UP_TIME))
 
 
-@njit(cache=True)
+@njit
 def _count_fault(step: int, node_mask: int, kind: int, faults_of_node: np.ndarray, faults_of_kind: np.ndarray) -> None:
     faults_of_kind[kind] += step
     for node in range(len(faults_of_node)):
@@ -78,7 +78,7 @@ def _count_fault(step: int, node_mask: int, kind: int, faults_of_node: np.ndarra
             faults_of_node[node] += step
 
 
-@njit(cache=True)
+@njit
 def _mesh_is_up(faults_of_node: np.ndarray, serving_mask: int, quorum_count: int) -> bool:
     up_count = 0
     serving_count = 0
@@ -89,7 +89,7 @@ def _mesh_is_up(faults_of_node: np.ndarray, serving_mask: int, quorum_count: int
     return up_count >= quorum_count and serving_count >= 1
 
 
-@njit(cache=True)
+@njit
 def _active_kinds(faults_of_kind: np.ndarray) -> int:
     mask = 0
     for kind in range(len(faults_of_kind)):
@@ -98,7 +98,7 @@ def _active_kinds(faults_of_kind: np.ndarray) -> int:
     return mask
 
 
-@njit(cache=True)
+@njit
 def _add_to_months(start_us: int, end_us: int, month_us: int, down_us_by_month: np.ndarray) -> None:
     at_us = start_us
     while at_us < end_us:
@@ -108,7 +108,7 @@ def _add_to_months(start_us: int, end_us: int, month_us: int, down_us_by_month: 
         at_us = until_us
 
 
-@njit(cache=True)
+@njit
 def _change_components(
     now_us: int,
     key: np.uint64,
@@ -134,7 +134,7 @@ def _change_components(
             cycle[i] += 0 if faulty[i] else 1
 
 
-@njit(cache=True)
+@njit
 def _observe(
     components: tuple[Any, ...],
     state: tuple[Any, ...],
@@ -164,7 +164,7 @@ def _observe(
     return up_us, down_us_by_causes, episode_count, longest_us, down_us_by_month
 
 
-@njit(cache=True)
+@njit
 def long_run(
     key: np.uint64,
     component_ids: np.ndarray,

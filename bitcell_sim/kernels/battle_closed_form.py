@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Floats, Ints
 from bitcell_sim.kernels.battle_rules import (
@@ -41,6 +40,7 @@ from bitcell_sim.kernels.battle_rules import (
     seed_word,
     sort_and_count,
 )
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.ships import SIDE, Energies, derive_motion
 
 _motion = derive_motion()
@@ -60,7 +60,7 @@ OUTSIDE, INSIDE, STRADDLING = 0, 1, 2
 UNKNOWN = -1.0
 
 
-@njit(cache=True)
+@njit
 def _noise_dies(seed: bytes, corners: tuple[Corner, Corner], ships: tuple[int, int]) -> bool:
     """Whether every noise cell is three lines from all else but one other noise cell, and so dies without effect."""
     xs = np.empty(8, np.int64)
@@ -95,13 +95,13 @@ def _noise_dies(seed: bytes, corners: tuple[Corner, Corner], ships: tuple[int, i
     return True
 
 
-@njit(cache=True)
+@njit
 def _free_lines(start: int, size: int, other_start: int, other_size: int) -> int:
     """Free lines between two intervals of the torus, the fewer way round; negative or 0 without any."""
     return min(((other_start - start) & MASK) - size, ((start - other_start) & MASK) - other_size)
 
 
-@njit(cache=True)
+@njit
 def _never_meet(corners: tuple[Corner, Corner], ships: tuple[int, int], steps: int) -> bool:
     """Whether the ships' boxes are parted by two free lines before each of the steps."""
     a, b = ships
@@ -134,7 +134,7 @@ def _never_meet(corners: tuple[Corner, Corner], ships: tuple[int, int], steps: i
     return True
 
 
-@njit(cache=True)
+@njit
 def _place_at(
     ship: int, energy: int, left: int, top: int, phase: int, indexes: Ints, energies: Energies, count: int
 ) -> int:
@@ -148,7 +148,7 @@ def _place_at(
     return count
 
 
-@njit(cache=True)
+@njit
 def _lies(left: int, top: int, box: Ints, region: int) -> int:
     """Whether a ship, in this phase and the next, lies outside a region, inside it or on its edge."""
     x = (left + box[0] - REGION_LEFT[region]) & MASK
@@ -160,7 +160,7 @@ def _lies(left: int, top: int, box: Ints, region: int) -> int:
     return STRADDLING
 
 
-@njit(cache=True)
+@njit
 def _count_inside(offsets: Ints, count: int, left: int, top: int, region: int) -> int:
     """How many of some cells lie in a region."""
     inside = 0
@@ -172,7 +172,7 @@ def _count_inside(offsets: Ints, count: int, left: int, top: int, region: int) -
     return inside
 
 
-@njit(cache=True)
+@njit
 def _one_step(ship: int, left: int, top: int, phase: int, region: int) -> tuple[int, int]:
     """Cells of a ship that change in a region in the step from this phase, and those alive in it afterwards."""
     where = _lies(left, top, BOXES[ship, phase], region)
@@ -188,7 +188,7 @@ def _one_step(ship: int, left: int, top: int, phase: int, region: int) -> tuple[
     return changes, _count_inside(CELLS[ship, after], COUNTS[ship, after], left, top, region)
 
 
-@njit(cache=True)
+@njit
 def _entropy(live_a: int, live_b: int, energy_a: int, energy_b: int) -> float:
     """Shannon entropy, bits, of a region with some cells of each player, in ascending cell value."""
     entropy = 0.0
@@ -205,7 +205,7 @@ def _entropy(live_a: int, live_b: int, energy_a: int, energy_b: int) -> float:
     return entropy
 
 
-@njit(cache=True)
+@njit
 def _region_history(
     corners: tuple[Corner, Corner],
     ships: tuple[int, int],
@@ -246,7 +246,7 @@ def _region_history(
     return changes_a * powers[0] * powers[0] + changes_b * powers[1] * powers[1], ted
 
 
-@njit(cache=True)
+@njit
 def _noise_deaths(indexes: Ints, energies: Energies, first: int, count: int, region: int) -> int:
     """Squared changes in a region when the noise cells die in step 1."""
     squares = 0
@@ -257,7 +257,7 @@ def _noise_deaths(indexes: Ints, energies: Energies, first: int, count: int, reg
     return squares
 
 
-@njit(cache=True)
+@njit
 def _ship_energy_inside(ship: int, energy: int, left: int, top: int, phase: int, region: int) -> int:
     where = _lies(left, top, BOXES[ship, phase], region)
     if where == OUTSIDE:
@@ -267,7 +267,7 @@ def _ship_energy_inside(ship: int, energy: int, left: int, top: int, phase: int,
     return energy * _count_inside(CELLS[ship, phase], COUNTS[ship, phase], left, top, region)
 
 
-@njit(cache=True)
+@njit
 def fight_in_closed_form(
     ship_a: int,
     energy_a: int,

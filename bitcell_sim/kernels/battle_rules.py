@@ -10,9 +10,9 @@ import math
 from typing import Any, TypeAlias
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.ships import CELLS, NAMES, SIDE, Energies
 
 MASK = SIDE - 1
@@ -50,7 +50,7 @@ for _ship, _name in enumerate(NAMES):
     NAME_BYTES[_ship, : len(_name)] = list(_name.encode("ascii"))
 
 
-@njit(cache=True)
+@njit
 def is_zero(seed: bytes) -> bool:
     """Whether all 32 seed bytes are zero, which turns jitter, noise and fluctuation off."""
     combined = 0
@@ -59,7 +59,7 @@ def is_zero(seed: bytes) -> bool:
     return combined == 0
 
 
-@njit(cache=True)
+@njit
 def seed_word(seed: bytes, word: int) -> int:
     """Little-endian 32-bit word of the seed, word 0 to 7."""
     value: Any = 0
@@ -68,7 +68,7 @@ def seed_word(seed: bytes, word: int) -> int:
     return int(value)
 
 
-@njit(cache=True)
+@njit
 def corner(seed: bytes, zero: bool, player: int) -> tuple[int, int]:
     """Place (x, y) of a player's pattern: the spawn point moved by its jitter; never wraps."""
     x = SPAWN_X[player]
@@ -79,7 +79,7 @@ def corner(seed: bytes, zero: bool, player: int) -> tuple[int, int]:
     return x, y
 
 
-@njit(cache=True)
+@njit
 def place_ships(
     ship_a: int, energy_a: int, ship_b: int, energy_b: int, seed: bytes, zero: bool, indexes: Ints, energies: Energies
 ) -> int:
@@ -96,7 +96,7 @@ def place_ships(
     return count
 
 
-@njit(cache=True)
+@njit
 def place_noise(seed: bytes, zero: bool, indexes: Ints, energies: Energies, count: int) -> int:
     """Add the noise cells to those placed; return how many cells there are.
 
@@ -123,7 +123,7 @@ def place_noise(seed: bytes, zero: bool, indexes: Ints, energies: Energies, coun
     return count
 
 
-@njit(cache=True)
+@njit
 def sort_cells(indexes: Ints, energies: Energies, count: int) -> None:
     """Sort cells by index, in place; insertion sort, meant for some hundred cells."""
     for i in range(1, count):
@@ -138,7 +138,7 @@ def sort_cells(indexes: Ints, energies: Energies, count: int) -> None:
         energies[j + 1] = energy
 
 
-@njit(cache=True)
+@njit
 def region_of(index: int) -> int:
     """Region a cell lies in: 0 for A's, 1 for B's, -1 for neither."""
     if not 0 <= (index // SIDE) - REGION_TOP < REGION_SIDE:
@@ -151,7 +151,7 @@ def region_of(index: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@njit
 def sparse_fnv(indexes: Ints, energies: Energies, count: int) -> np.uint64:
     """FNV-1a (64 bits) over all 1,048,576 cell bytes of a grid given by its sorted live cells."""
     digest = FNV_OFFSET
@@ -171,7 +171,7 @@ def sparse_fnv(indexes: Ints, energies: Energies, count: int) -> np.uint64:
     return digest
 
 
-@njit(cache=True)
+@njit
 def dense_fnv(grid: Energies) -> np.uint64:
     """FNV-1a (64 bits) over every byte of a flat grid."""
     digest = FNV_OFFSET
@@ -180,7 +180,7 @@ def dense_fnv(grid: Energies) -> np.uint64:
     return digest
 
 
-@njit(cache=True)
+@njit
 def census(indexes: Ints, energies: Energies, count: int) -> tuple[int, int, int]:
     """Energy in A's region, in B's region and in all, of a grid given by its live cells."""
     region_a = 0
@@ -197,14 +197,14 @@ def census(indexes: Ints, energies: Energies, count: int) -> tuple[int, int, int
     return region_a, region_b, total
 
 
-@njit(cache=True)
+@njit
 def sort_and_count(indexes: Ints, energies: Energies, count: int) -> tuple[int, int, np.uint64]:
     """Sort a grid's live cells in place; return their count, total energy and the grid's FNV-1a hash."""
     sort_cells(indexes, energies, count)
     return count, census(indexes, energies, count)[2], sparse_fnv(indexes, energies, count)
 
 
-@njit(cache=True)
+@njit
 def fluctuated(raw: int, seed: bytes, zero: bool, player: int) -> int:
     """Energy after the seed's fluctuation of 95 to 105 %; at least 1 unless the seed is zero."""
     if zero:
@@ -212,7 +212,7 @@ def fluctuated(raw: int, seed: bytes, zero: bool, player: int) -> int:
     return max(1, int(raw * (0.95 + (np.float64(seed[24 + player]) / 255.0) * 0.10)))
 
 
-@njit(cache=True)
+@njit
 def lexicographic_hash(seed: bytes, ship: int, x: int, y: int) -> np.uint64:
     """Tie-break hash over the seed, the pattern's name and the position; the smaller one wins."""
     digest = FNV_OFFSET
@@ -224,14 +224,14 @@ def lexicographic_hash(seed: bytes, ship: int, x: int, y: int) -> np.uint64:
     return (digest ^ np.uint64(y)) * FNV_PRIME
 
 
-@njit(cache=True)
+@njit
 def entropy_term(count: int) -> float:
     """Share of Shannon entropy, bits, of one byte value that fills `count` cells of a region."""
     share = count / REGION_AREA
     return share * math.log2(share)
 
 
-@njit(cache=True)
+@njit
 def decide(
     seed: bytes,
     players: tuple[tuple[int, int, int], tuple[int, int, int]],

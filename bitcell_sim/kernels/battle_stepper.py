@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.automaton import evolve
 from bitcell_sim.kernels.battle_rules import (
@@ -17,9 +16,10 @@ from bitcell_sim.kernels.battle_rules import (
     sort_and_count,
     sparse_fnv,
 )
+from bitcell_sim.kernels.compiling import njit
 
 
-@njit(cache=True)
+@njit
 def fight_by_steps(
     ship_a: int,
     energy_a: int,

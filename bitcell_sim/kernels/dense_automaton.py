@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.ships import Energies, Words
 
 ALIVE = np.uint16(4096)
@@ -32,7 +32,7 @@ DEPTH = 4
 MARGIN = 32
 
 
-@njit(cache=True)
+@njit
 def pack(grid: Energies) -> Words:
     """Turn cell bytes, shape (rows, columns), into words, shape (rows, columns + MARGIN)."""
     rows, columns = grid.shape
@@ -44,7 +44,7 @@ def pack(grid: Energies) -> Words:
     return words
 
 
-@njit(cache=True)
+@njit
 def unpack(words: Words) -> Energies:
     """Turn words back into cell bytes."""
     rows = words.shape[0]
@@ -56,13 +56,13 @@ def unpack(words: Words) -> Energies:
     return grid
 
 
-@njit(cache=True)
+@njit
 def _sum_columns(above: Words, here: Words, below: Words, sums: Words) -> None:
     for x in range(sums.shape[0]):
         sums[x] = above[x] + here[x] + below[x]
 
 
-@njit(cache=True)
+@njit
 def _advance_row(sums: Words, here: Words, after: Words) -> None:
     for x in range(after.shape[0]):
         total = np.uint16(sums[x] + sums[x + 1] + sums[x + 2])
@@ -74,7 +74,7 @@ def _advance_row(sums: Words, here: Words, after: Words) -> None:
         after[x] = centre if count == 4 else three
 
 
-@njit(cache=True)
+@njit
 def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int) -> None:
     """Run some steps of a torus of packed words in one pass over its rows.
 
@@ -116,7 +116,7 @@ def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int)
             _advance_row(framed, here, after[:columns])
 
 
-@njit(cache=True)
+@njit
 def step_dense(grid: Energies, steps: int) -> Energies:
     """Step a whole torus.
 
@@ -145,7 +145,7 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     return unpack(source)
 
 
-@njit(cache=True)
+@njit
 def soup(seed: np.uint64, density: int, side: int) -> Energies:
     """Fill a grid from a splitmix64 generator.
 

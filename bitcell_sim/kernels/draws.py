@@ -23,7 +23,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from bitcell_sim.kernels.compiling import njit
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -36,7 +37,7 @@ _SHIFT_31 = np.uint64(31)
 _TO_UNIT = 2.0**-53
 
 
-@njit(cache=True)
+@njit
 def mix64(x: np.uint64) -> np.uint64:
     """64 mixed bits of 64 bits: the splitmix64 finalizer, a bijection with mix64(0) = 0."""
     z = np.uint64(x)
@@ -45,7 +46,7 @@ def mix64(x: np.uint64) -> np.uint64:
     return z ^ (z >> _SHIFT_31)
 
 
-@njit(cache=True)
+@njit
 def hash4(key: np.uint64, a: int, b: int, c: int) -> np.uint64:
     """64 random bits of a key and three integers.
 
@@ -67,44 +68,44 @@ def hash4(key: np.uint64, a: int, b: int, c: int) -> np.uint64:
     return mix64((h ^ np.uint64(c)) + _GAMMA)
 
 
-@njit(cache=True)
+@njit
 def unit_interval(bits: np.uint64) -> float:
     """Map 64 bits to the open interval (0, 1): the odd multiples of 2**-53, so never 0 and never 1."""
     return np.float64((np.uint64(bits) >> _SHIFT_11) | _ONE) * _TO_UNIT
 
 
-@njit(cache=True)
+@njit
 def uniform(key: np.uint64, a: int, b: int, c: int) -> float:
     """Uniform draw in the open interval (0, 1)."""
     return unit_interval(hash4(key, a, b, c))
 
 
-@njit(cache=True)
+@njit
 def exponential(key: np.uint64, a: int, b: int, c: int) -> float:
     """Exponential draw with mean 1; at most 36.7 (53 bits)."""
     return -math.log(uniform(key, a, b, c))
 
 
-@njit(cache=True)
+@njit
 def gamma2(key: np.uint64, a: int, b: int, c: int) -> float:
     """Gamma draw with shape 2 and scale 1 (mean 2): the sum of two exponentials."""
     bits = hash4(key, a, b, c)
     return -math.log(unit_interval(bits) * unit_interval(mix64(bits + _GAMMA)))
 
 
-@njit(cache=True)
+@njit
 def pareto(key: np.uint64, a: int, b: int, c: int, alpha: float) -> float:
     """Pareto draw, at least 1, with tail index `alpha`: P(X > x) = x**-alpha."""
     return math.exp(-math.log(uniform(key, a, b, c)) / alpha)
 
 
-@njit(cache=True)
+@njit
 def normal(key: np.uint64, a: int, b: int, c: int) -> float:
     """Draw a standard normal: the normal quantile of the uniform draw with the same four numbers."""
     return normal_quantile(uniform(key, a, b, c))
 
 
-@njit(cache=True)
+@njit
 def normal_quantile(probability: float) -> float:
     """Give the standard deviations below which a standard normal variable lies with the given probability.
 
@@ -130,7 +131,7 @@ def normal_quantile(probability: float) -> float:
     return -x if q < 0.0 else x
 
 
-@njit(cache=True)
+@njit
 def _centre(r: float) -> float:
     top = 33430.575583588128105 + r * 2509.0809287301226727
     top = 45921.953931549871457 + r * (67265.770927008700853 + r * top)
@@ -143,7 +144,7 @@ def _centre(r: float) -> float:
     return top / low
 
 
-@njit(cache=True)
+@njit
 def _tail(r: float) -> float:
     top = 2.27238449892691845833e-2 + r * 7.7454501427834140764e-4
     top = 1.27045825245236838258 + r * (2.4178072517745061177e-1 + r * top)
@@ -156,7 +157,7 @@ def _tail(r: float) -> float:
     return top / low
 
 
-@njit(cache=True)
+@njit
 def _far_tail(r: float) -> float:
     top = 2.71155556874348757815e-5 + r * 2.01033439929228813265e-7
     top = 2.6532189526576123093e-2 + r * (1.2426609473880784386e-3 + r * top)

@@ -16,11 +16,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints, Keys
 from bitcell_sim.kernels.battle_rules import MASK
 from bitcell_sim.kernels.bits import leading_zeros, trailing_zeros
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.ships import SIDE, Energies
 
 CHART = 64
@@ -35,7 +35,7 @@ ZERO = np.uint64(0)
 LAST = np.uint64(63)
 
 
-@njit(cache=True)
+@njit
 def _find_island(
     indexes: Ints, count: int, start: int, label: int, labels: Ints, offsets: Ints, stack: Ints
 ) -> tuple[int, int, int, int]:
@@ -70,7 +70,7 @@ def _find_island(
     return left, top, right - left + 1, bottom - top + 1
 
 
-@njit(cache=True)
+@njit
 def split_islands(
     indexes: Ints, energies: Energies, count: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies
 ) -> int:
@@ -110,7 +110,7 @@ def split_islands(
     return int(islands)
 
 
-@njit(cache=True)
+@njit
 def step_bits(rows: Keys, box: Ints) -> None:
     """One step of an island's bits, in place; updates the box's rows, not its columns.
 
@@ -149,7 +149,7 @@ def step_bits(rows: Keys, box: Ints) -> None:
     box[3] = max(last - first + 1, 0)
 
 
-@njit(cache=True)
+@njit
 def give_birth(old: Keys, rows: Keys, chart: Energies, top: int, height: int) -> None:
     """Write the energy of every cell born between `old` and `rows`; `top` and `height` are the old rows."""
     for i in range(-1, height + 1):
@@ -168,7 +168,7 @@ def give_birth(old: Keys, rows: Keys, chart: Energies, top: int, height: int) ->
             chart[y, x] = max(energy // 3, 1)
 
 
-@njit(cache=True)
+@njit
 def refit_columns(rows: Keys, box: Ints, steps: int) -> None:
     """Tighten a box's columns after at most `steps` steps."""
     lines = ZERO
@@ -185,7 +185,7 @@ def refit_columns(rows: Keys, box: Ints, steps: int) -> None:
     box[2] = 64 - leading_zeros(lines) - first
 
 
-@njit(cache=True)
+@njit
 def _gap(start: int, size: int, other_start: int, other_size: int) -> int:
     """Free lines between two intervals of the torus, the fewer way round; 0 if they overlap or touch."""
     ahead = (other_start - start) & MASK
@@ -193,7 +193,7 @@ def _gap(start: int, size: int, other_start: int, other_size: int) -> int:
     return max(min(ahead - size, behind - other_size), 0)
 
 
-@njit(cache=True)
+@njit
 def _union(start: int, size: int, other_start: int, other_size: int) -> tuple[int, int]:
     """Start and size of the shortest interval of the torus that holds two others."""
     ahead = (other_start - start) & MASK
@@ -205,7 +205,7 @@ def _union(start: int, size: int, other_start: int, other_size: int) -> tuple[in
     return other_start, backward
 
 
-@njit(cache=True)
+@njit
 def _move_island(source: int, target: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies) -> None:
     """Overwrite one island with another."""
     for side in range(4):
@@ -218,7 +218,7 @@ def _move_island(source: int, target: int, rows: Keys, boxes: Ints, values: Ints
                 charts[target, y, x] = charts[source, y, x]
 
 
-@njit(cache=True)
+@njit
 def _store_energies(island: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies) -> None:
     """Write down each cell's energy of an island that had one for all."""
     if values[island] == 0:
@@ -232,7 +232,7 @@ def _store_energies(island: int, rows: Keys, boxes: Ints, values: Ints, charts: 
     values[island] = 0
 
 
-@njit(cache=True)
+@njit
 def _merge(island: int, other: int, limit: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies) -> bool:
     """Put `other`'s cells into `island` if both fit in a box of `limit` lines; return whether they did."""
     left, width = _union(boxes[island, 0], boxes[island, 2], boxes[other, 0], boxes[other, 2])
@@ -256,7 +256,7 @@ def _merge(island: int, other: int, limit: int, rows: Keys, boxes: Ints, values:
     return True
 
 
-@njit(cache=True)
+@njit
 def settle_islands(islands: int, rows: Keys, boxes: Ints, values: Ints, charts: Energies) -> tuple[int, int]:
     """Drop dead islands and merge those that are close; return how many are left and the steps they may run alone.
 
@@ -300,14 +300,14 @@ def settle_islands(islands: int, rows: Keys, boxes: Ints, values: Ints, charts: 
     return islands, horizon
 
 
-@njit(cache=True)
+@njit
 def copy_rows(source: Keys, target: Keys) -> None:
     """Copy one chart's bits; a loop, as numba compiles a slice assignment far more slowly."""
     for y in range(CHART):
         target[y] = source[y]
 
 
-@njit(cache=True)
+@njit
 def widest_box(islands: int, boxes: Ints) -> int:
     """Width or height of the largest island, whichever is more; 0 without any."""
     widest = 0

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints, Ints16, Ints32
-from bitcell_sim.kernels.compiling import kernel, part
+from bitcell_sim.kernels.compiling import kernel, njit, part
 from bitcell_sim.kernels.sorting import stable_order
 
 NEVER = 2**62  # later than any run ends
@@ -265,7 +264,7 @@ def forget(marks: Ints16, pools: Pools, node: int) -> None:
     pools.counts[HELD, node] = 0
 
 
-@njit(cache=True)
+@njit
 def select(book: Book, pools: Pools, node: int, count_max: int, gas_max: int) -> Ints:
     """Transactions for a block: highest gas price first, then earliest received, as many as fit.
 

@@ -10,10 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Flags, Floats, Ints
-from bitcell_sim.kernels.compiling import kernel, part
+from bitcell_sim.kernels.compiling import kernel, njit, part
 from bitcell_sim.kernels.draws import exponential, hash4, mix64, unit_interval
 
 FAST_SCALE_NS, SPIKE_PROBABILITY, SPIKE_SCALE_NS, SPIKE_ALPHA, SPIKE_MAX_NS, RETRANSMISSIONS_MAX = range(6)
@@ -70,7 +69,7 @@ class LinkState(NamedTuple):
     queueing: Flags
 
 
-@njit(cache=True)
+@njit
 def slow_table(key: np.uint64, scale_ns: Floats, link: Ints, n_dwells: int) -> Ints:
     """Slow state of every pair in every dwell.
 
@@ -136,13 +135,13 @@ def stands_ns(paths: Paths, source: int, target: int, sent_ns: int) -> int:
     return standing
 
 
-@njit(cache=True)
+@njit
 def standing_ns(paths: Paths, source: int, target: int, sent_ns: int) -> int:
     """Base and slow state of a pair's round trip at a moment, nanoseconds; the last dwell goes on for ever."""
     return stands_ns(paths, source, target, sent_ns)
 
 
-@njit(cache=True)
+@njit
 def transmission_ns(size_bytes: int, bit_per_s: int) -> int:
     """Time to put a message on the wire, nanoseconds."""
     return size_bytes * 8_000_000_000 // bit_per_s
@@ -261,7 +260,7 @@ def bulk_ns(
     return arrives
 
 
-@njit(cache=True)
+@njit
 def pings_ns(key: np.uint64, source: int, target: int, at_ns: Ints, paths: Paths, links: LinkState) -> Ints:
     """Round trips of pings, nanoseconds; -1 where the path is cut or the packet was lost.
 

@@ -28,8 +28,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bitcell_sim.kernels.compiling import njit
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -69,7 +70,7 @@ class CostConstants(NamedTuple):
     threads_max_count: int
 
 
-@njit(cache=True)
+@njit
 def ceil_log2(value: int) -> int:
     """Smallest ``k`` with ``2**k >= value``; 0 for values below 2."""
     exponent = 0
@@ -80,7 +81,7 @@ def ceil_log2(value: int) -> int:
     return exponent
 
 
-@njit(cache=True)
+@njit
 def msm_multiplications(
     size: int, full_ratio: float, ones_ratio: float, mixed_count: int, addition_count: int, constants: CostConstants
 ) -> float:
@@ -95,7 +96,7 @@ def msm_multiplications(
     return total
 
 
-@njit(cache=True)
+@njit
 def amdahl_ratio(cores: float, serial_ratio: float, threads_max: int) -> float:
     """Time on ``cores`` cores over the time on one; part of a core stretches the time."""
     threads = min(cores, float(threads_max))
@@ -104,7 +105,7 @@ def amdahl_ratio(cores: float, serial_ratio: float, threads_max: int) -> float:
     return serial_ratio + (1.0 - serial_ratio) / threads
 
 
-@njit(cache=True)
+@njit
 def operation_counts(
     constraints: IntArray,
     instance: IntArray,
@@ -159,7 +160,7 @@ def operation_counts(
     return domain_log2, multiplications, butterflies, nonzeros
 
 
-@njit(cache=True)
+@njit
 def proof_seconds(
     constraints: IntArray,
     instance: IntArray,

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import MASK, REGION_AREA, REGION_LEFT, REGION_SIDE, REGION_TOP, entropy_term
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
+from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.dense_automaton import ENERGY_MASK
 from bitcell_sim.kernels.ships import Energies, Words
 
@@ -22,7 +22,7 @@ ZERO = np.uint64(0)
 FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@njit(cache=True)
+@njit
 def column_mask(start: int, region: int) -> np.uint64:
     """Bits (x & 63) of the 64 columns from `start` on that lie in a region.
 
@@ -45,7 +45,7 @@ def column_mask(start: int, region: int) -> np.uint64:
     return (mask << np.uint64(turn)) | (mask >> np.uint64((64 - turn) & 63))
 
 
-@njit(cache=True)
+@njit
 def _record_row(
     old: np.uint64,
     new: np.uint64,
@@ -77,7 +77,7 @@ def _record_row(
     return squares
 
 
-@njit(cache=True)
+@njit
 def record_island(
     old: Keys,
     rows: Keys,
@@ -125,7 +125,7 @@ def record_island(
         mii[region] += squares
 
 
-@njit(cache=True)
+@njit
 def record_entropy(ted: Floats, histogram: Ints, present: Keys) -> None:
     """Add the entropy of both regions after a step to the sums, and empty the histogram."""
     for region in range(2):
@@ -151,7 +151,7 @@ def record_entropy(ted: Floats, histogram: Ints, present: Keys) -> None:
         ted[region] += entropy
 
 
-@njit(cache=True)
+@njit
 def record_dense(before: Words, after: Words, mii: Ints, ted: Floats) -> None:
     """Record both regions of a whole grid of packed words after a step.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bitcell_sim.kernels.arrays import Ints
-from bitcell_sim.kernels.compiling import part
+from bitcell_sim.kernels.compiling import njit, part
 
 
 @part
@@ -26,7 +25,7 @@ def _merge(keys: Ints, source: Ints, target: Ints, start: int, middle: int, end:
             right += 1
 
 
-@njit(cache=True)
+@njit
 def stable_order(keys: Ints) -> Ints:
     """Positions of `keys` in ascending order; equal keys keep theirs.
 
