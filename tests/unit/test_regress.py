@@ -148,7 +148,7 @@ def test_speed_is_judged_beyond_its_noise_only() -> None:
     draw = np.random.default_rng(7)
 
     def speed(level: float) -> Series:
-        values = list(level * draw.normal(1.0, 0.1, 25))
+        values = list(level * draw.normal(1.0, 0.1, 6))
         return series(values, metric="speed", better="higher", tolerance=0.25)
 
     assert {study.compare(speed(1.0), speed(1.0))["verdict"] for _ in range(20)} == {"same"}
@@ -158,7 +158,7 @@ def test_speed_is_judged_beyond_its_noise_only() -> None:
 
 def test_speed_is_a_ratio_of_two_times_of_this_process() -> None:
     assert reference_loop(1000) == reference_loop(1000)
-    ratios = speed_ratios(load_scenario("rc3", sets=["duration_s=130"]), pairs=3)
+    ratios = speed_ratios(load_scenario("rc3", sets=["duration_s=130"]), groups=3, turns=2)
     assert len(ratios) == 3
     assert all(0.001 < ratio < 1000 for ratio in ratios)
 
