@@ -19,7 +19,7 @@ from bitcell_sim.studies.ping import ping_pairs
 from bitcell_sim.units import NS_PER_MS
 
 SOURCES = catalog.names("latency")
-SEEDS, DWELLS = range(1, 11), 10_000  # one ping in each dwell: every ping sees the slow state anew
+SEEDS, DWELLS = range(1, 26), 10_000  # one ping in each dwell: every ping sees the slow state anew
 TOLERANCE = 0.01
 
 
@@ -74,7 +74,7 @@ def test_the_95th_percentile_of_every_pair_is_the_measured_one(source: str) -> N
         # Without a measured second quantile the model states one: p50 + scale ln 10.
         assert not measured
         stated = {(at.source, at.target): at.rtt_ms + (at.slow_scale_ms or 0.0) * np.log(10.0) for at in links}
-        error = 0.2 if source == "docker" else TOLERANCE  # 1 ms without a scale: the fast part's own spread shows
+        error = 0.05 if source == "docker" else TOLERANCE  # 1 ms without a scale: the fast part's own spread shows
         assert worst_error(source, 0.95, stated) < error
 
 
