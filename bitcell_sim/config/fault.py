@@ -101,6 +101,7 @@ class FaultRates(Section):
     region: FaultClass = Field(description="A whole region fails (per region).")
     global_: FaultClass = Field(alias="global", description="A correlated event that takes the quorum.")
 
+
 KINDS_OF_FAULT = {
     "process-crash": "a node's process dies and restarts by itself",
     "host-loss": "a node's machine is lost and has to be replaced",

@@ -147,12 +147,13 @@ def _changes(
 ) -> dict[str, list[remedies.Change]]:
     """What was tried for each failing row."""
     failing = [row for row in rows if row.verdict == "fail"]
-    tried = {row.id: remedies.candidates(row, scenario, request.variant) for row in failing}
+    variant = _each_once(request.variant)
+    tried = {row.id: remedies.candidates(row, scenario, variant) for row in failing}
     size = Size(
         replications=max(2, request.size.replications // 4),
         blocks=max(6, request.size.blocks // 2),
         losses=request.size.losses,
-        ping_repeats=request.size.ping_repeats,
+        ping_repeats=min(request.size.ping_repeats, QUICK.ping_repeats // 2),
         years=request.size.years,
     )
     own = {row.id: remedies.tasks_of(row, tried[row.id], size, request.seed, row.limit) for row in failing}
@@ -169,6 +170,19 @@ def _changes(
         )
         for row in failing
     }
+
+
+def _each_once(variant: remedies.Variant) -> remedies.Variant:
+    """The same variants, each loaded once: rows that fail for related reasons ask for the same changes."""
+    loaded: dict[tuple[str, ...], Scenario] = {}
+
+    def load(sets: Sequence[str]) -> Scenario:
+        key = tuple(sets)
+        if key not in loaded:
+            loaded[key] = variant(key)
+        return loaded[key]
+
+    return load
 
 
 def _name(task: Task) -> str:
