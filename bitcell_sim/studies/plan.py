@@ -41,7 +41,7 @@ class Size:
     years: int
 
 
-QUICK = Size(replications=12, blocks=12, losses=7, ping_repeats=400, years=400)
+QUICK = Size(replications=11, blocks=12, losses=7, ping_repeats=400, years=400)
 FULL = Size(replications=20, blocks=20, losses=8, ping_repeats=2000, years=1000)
 
 

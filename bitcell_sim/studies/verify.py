@@ -150,7 +150,7 @@ def _changes(
     variant = _each_once(request.variant)
     tried = {row.id: remedies.candidates(row, scenario, variant) for row in failing}
     size = Size(
-        replications=max(2, request.size.replications // 4),
+        replications=max(2, request.size.replications // 5),
         blocks=max(6, request.size.blocks // 2),
         losses=request.size.losses,
         ping_repeats=min(request.size.ping_repeats, QUICK.ping_repeats // 2),
