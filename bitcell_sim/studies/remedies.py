@@ -204,7 +204,7 @@ def _routes(row: Row, scenario: Scenario, variant: Variant) -> Iterator[Candidat
         if name != own.name:
             yield Candidate(f"the provider of {name}", variant([f"latency={name}"]))
     if row.measured is not None and row.limit > 0:
-        factor = 0.99 * row.limit / row.measured
+        factor = 0.98 * row.limit / row.measured
         words = f"routes {factor:.2f} times as long as today's"
         floor = row.beside.get("floor_ms")
         if floor:

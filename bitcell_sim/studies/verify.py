@@ -153,7 +153,7 @@ def _changes(
         replications=max(2, request.size.replications // 5),
         blocks=max(6, request.size.blocks // 2),
         losses=request.size.losses,
-        ping_repeats=min(request.size.ping_repeats, QUICK.ping_repeats // 2),
+        ping_repeats=min(request.size.ping_repeats, QUICK.ping_repeats),
         years=request.size.years,
     )
     own = {row.id: remedies.tasks_of(row, tried[row.id], size, request.seed, row.limit) for row in failing}
