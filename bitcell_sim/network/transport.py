@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Ints
 
 
-
 class Kind(enum.StrEnum):
     """What a message carries."""
 

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bitcell_sim.report import series
-from bitcell_sim.report.scorecard import MARKS, interval_text, limit_text, measured_text, relative_to_limit
+from bitcell_sim.report.row_text import MARKS, interval_text, limit_text, measured_text, relative_to_limit
 
 if TYPE_CHECKING:
-    from bitcell_sim.report.scorecard import Row
+    from bitcell_sim.report.row_text import Row
     from bitcell_sim.runs.run import RunData
 
 INK = "#757d88"

@@ -11,10 +11,9 @@ import numpy as np
 
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.report import page_charts, series
-from bitcell_sim.report.scorecard import (
+from bitcell_sim.report.row_text import (
     MARKS,
     Row,
-    Scorecard,
     interval_text,
     limit_text,
     measured_text,
@@ -22,6 +21,7 @@ from bitcell_sim.report.scorecard import (
     relative_to_limit,
     worst_first,
 )
+from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.report.world_map import MapLink
 from bitcell_sim.runs.run import RunData
 

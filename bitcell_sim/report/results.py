@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bitcell_sim.errors import InputError
 from bitcell_sim.report import series
-from bitcell_sim.report.scorecard import Scorecard, number
+from bitcell_sim.report.row_text import number
+from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.runs.run import RunData
 
 if TYPE_CHECKING:

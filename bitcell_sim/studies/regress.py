@@ -14,7 +14,7 @@ from typing import Any
 from bitcell_sim.analysis.estimates import Estimate, mean_interval, quantile_interval
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.errors import InputError
-from bitcell_sim.report.scorecard import number
+from bitcell_sim.report.row_text import number
 from bitcell_sim.studies.baseline import (
     Baseline,
     Progress,

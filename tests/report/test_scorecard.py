@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from bitcell_sim.errors import InputError
-from bitcell_sim.report.scorecard import COLUMNS, Scorecard, limit_text, number, relative_to_limit, worst_first
+from bitcell_sim.report.row_text import limit_text, number, relative_to_limit, worst_first
+from bitcell_sim.report.scorecard import COLUMNS, Scorecard
 
 Card = dict[str, Any]
 
