@@ -270,9 +270,14 @@ def _call_marked(task: Callable[[Any], Any], folder: Path, index: int, item: Any
 
 
 def _parallel(function: Callable[[int, Any], Answer], indexed: Sequence[tuple[int, Any]], workers: int) -> Stream:
-    """Answers of a pool, unpacked, in the order they come."""
+    """Answers of a pool, unpacked, in the order they come.
+
+    A worker that has grown, as by compiling kernels, is replaced between two items; nothing is lost. The pool's word on
+    it is a warning from a thread of its own, which an error in its place would end: the batch would wait for ever.
+    """
     import joblib
 
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", max_nbytes=None)
         answers = pool(joblib.delayed(function)(index, item) for index, item in indexed)

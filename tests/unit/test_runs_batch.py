@@ -296,3 +296,18 @@ def test_nobody_listens(scheduler: str) -> None:
     pytest.importorskip("distributed", reason="needs Dask: pip install 'bitcell-sim[cluster]'")
     with pytest.raises(InputError, match="no Dask scheduler answers there"):
         replicate(abs, [1], scheduler=scheduler)
+
+
+def test_a_worker_that_grows_is_replaced_and_nothing_is_lost() -> None:
+    def grow(size_mb: int) -> int:
+        import sys
+        import time
+
+        import numpy as np
+
+        time.sleep(1.1)  # the pool looks at its workers' memory once a second at most
+        sys.modules[f"kept {len(sys.modules)}"] = np.ones(size_mb * 125_000)  # type: ignore[assignment]
+        return size_mb
+
+    sizes = [10, 500, 500, 10, 500, 10, 10, 10]
+    assert replicate(grow, sizes, workers=2) == sizes
