@@ -27,6 +27,7 @@ from bitcell_sim.runs.run import RunData
 __all__ = ["RunSummary", "list_runs", "load", "save"]
 
 RUNS = Path("runs")
+_NAMES_SHOWN = 8
 LATEST = "latest"
 CONFIG = "config.toml"
 SCORECARD = "scorecard.json"
@@ -206,14 +207,14 @@ def load(path: str | Path) -> RunData:
 def _run_folder(path: Path) -> Path:
     """Folder of the run that a path stands for."""
     if not path.is_dir():
-        known = f"; its folder holds {', '.join(_names(path.parent))}" if _names(path.parent) else ""
+        known = f"; its folder holds {_listed(_names(path.parent))}" if _names(path.parent) else ""
         raise RunStoreError(f"{path}: no such run{known}")
     if (path / LATEST).is_dir():
         path = path / LATEST
     elif not _is_run(path) and _names(path):
         runs = list_runs(path)
         if not runs:
-            raise RunStoreError(f"{path}: holds no whole run; name one of {', '.join(_names(path))}")
+            raise RunStoreError(f"{path}: holds no whole run; name one of {_listed(_names(path))}")
         path = runs[-1].path
     return path.resolve() if path.is_symlink() else path
 
@@ -228,6 +229,12 @@ def _names(folder: Path) -> list[str]:
         return []
     entries = (entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())
     return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+
+
+def _listed(names: list[str]) -> str:
+    """Names for people: some of them, and how many more."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMES_SHOWN])} and {more} more"
 
 
 @dataclass(frozen=True)
