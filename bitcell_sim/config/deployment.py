@@ -28,7 +28,7 @@ class Hardware(Section):
 
     cores: PositiveCount = Field(description="Processor cores; battles, checks and proofs share them.")
     memory_gb: Positive = Field(description="Memory in GB (10^9 bytes); a proof that needs more is killed.")
-    disk_gb: Positive = Field(description="Disk in GB (10^9 bytes); the scorecard says when the chain fills it.")
+    disk_gb: Positive = Field(description="Disk in GB (10^9 bytes); `validate` says when the blocks fill it.")
     uplink_mbit_per_s: Positive = Field(description="Network card in Mbit/s; bulk messages take turns on it.")
 
 

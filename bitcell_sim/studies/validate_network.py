@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 
+from bitcell_sim.chain.block import wire_bytes
 from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config import catalog
 from bitcell_sim.config.geography import fibre_floor_rtt_ms
@@ -21,6 +22,7 @@ from bitcell_sim.studies.validate import Finding
 
 CLOCK_SIGMAS = 6.0  # the largest of seven differences of two normal offsets is hardly ever beyond
 CLOCK_SHARE_MAX = 0.1
+SECONDS_PER_DAY, DAYS_PER_YEAR = 86_400.0, 365
 SHOWN_MAX = 6  # names listed in one sentence
 
 
@@ -33,6 +35,7 @@ def check(scenario: Scenario) -> Iterator[Finding]:
     yield from _throughput(scenario)
     yield from _rounds(scenario)
     yield from _proofs(scenario)
+    yield from _disk(scenario)
     yield from _clocks(scenario)
 
 
@@ -292,6 +295,22 @@ def _proofs(scenario: Scenario) -> Iterator[Finding]:
         )
     else:
         yield Finding("warning", "deployment.hardware.memory_gb", f"{words}: every proof is killed", fix)
+
+
+def _disk(scenario: Scenario) -> Iterator[Finding]:
+    """Days until the blocks alone fill a disk: headers, proofs, and as many transactions as the chain can carry."""
+    block, workload = scenario.protocol.block, scenario.workload
+    carried_tps = min(workload.rate_tps, capacity_tps(scenario))
+    proofs = len(scenario.deployment.node) - 1
+    bytes_per_s = carried_tps * (block.transaction_bytes + workload.data_bytes_mean)
+    bytes_per_s += wire_bytes(block, 0, proofs) / round_s(scenario)
+    disk_gb = scenario.deployment.hardware.disk_gb
+    days = disk_gb * BYTES_PER_GB / (bytes_per_s * SECONDS_PER_DAY)
+    words = f"{carried_tps:.3g} TPS fill {disk_gb:g} GB with blocks in {days:,.0f} days, indices and logs not counted"
+    if days >= DAYS_PER_YEAR:
+        yield Finding("ok", "deployment.hardware.disk_gb", words)
+    else:
+        yield Finding("warning", "deployment.hardware.disk_gb", words, "a larger disk, or old blocks pruned")
 
 
 def _clocks(scenario: Scenario) -> Iterator[Finding]:
