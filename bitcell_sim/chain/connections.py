@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.kernels.arrays import Flags
-from bitcell_sim.network.clock import call_at
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import seconds_to_ns
@@ -78,7 +77,7 @@ class Connections:
         self._looking[node] = True
         now, phase = self._mesh.now, self._phase_ns[node]
         at_ns = phase + ((now - phase) // self._interval_ns + 1) * self._interval_ns
-        call_at(self._mesh.env, at_ns, self._discover, node)
+        self._mesh.env.call_at(at_ns, self._discover, node)
 
     def _discover(self, node: int) -> None:
         self._looking[node] = False
@@ -100,7 +99,7 @@ class Connections:
             source, target = (node, other) if way % 2 == 0 else (other, node)
             name = 2 * HANDSHAKE_ROUND_TRIPS * self._mesh.now + way
             at_ns += self._mesh.transport.arrivals_ns(Kind.DIAL, source, [target], name, size)[0] - self._mesh.now
-        call_at(self._mesh.env, at_ns, self._connect, pair)
+        self._mesh.env.call_at(at_ns, self._connect, pair)
 
     def _connect(self, pair: tuple[int, int]) -> None:
         self._dialling.discard(pair)

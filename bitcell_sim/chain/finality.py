@@ -152,6 +152,23 @@ class HeightVoting:
         self._review(reaction)
         return reaction
 
+    def on_votes(self, kind: VoteKind, block: Block, voters: Sequence[int]) -> Reaction:
+        """Count votes of others for one block in the first round, those counted before included."""
+        if self.final is not None or not voters:
+            return NOTHING
+        tally = self._tally(0, kind)
+        new = [voter for voter in voters if tally.add(voter, block, self._stakes[voter])]
+        if not new or tally.stake[block] < self._quorum or block not in self.blocks:
+            return NOTHING
+        reaction = Reaction()
+        self._review(reaction)
+        return reaction
+
+    def not_counted(self, kind: VoteKind, voters: Sequence[int]) -> list[int]:
+        """Those of some voters whose vote of the first round has not been counted."""
+        tally = self._tallies.get((0, kind))
+        return [voter for voter in voters if tally is None or voter not in tally.voted]
+
     def on_timeout(self, round_number: int) -> Reaction:
         """Rise to the next round if the one that timed out is still the current one."""
         reaction = Reaction()
@@ -161,11 +178,12 @@ class HeightVoting:
         return reaction
 
     def known_votes(self) -> list[Vote]:
-        """All votes that this node knows, its own and others', to pass on to a peer that may lack them."""
+        """Votes to pass on to a peer that may lack them, its own and others': all, or those that show what is final."""
         return [
             Vote(kind, self.height, number, block, voter)
             for (number, kind), tally in sorted(self._tallies.items())
             for voter, block in tally.voted.items()
+            if self.final is None or (kind is VoteKind.PRECOMMIT and block is self.final)
         ]
 
     def _tally(self, round_number: int, kind: VoteKind) -> Tally:

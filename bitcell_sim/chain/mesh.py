@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import simpy
-
+from bitcell_sim.chain.ballots import Ballots
 from bitcell_sim.chain.block import Block, own_work, wire_bytes
 from bitcell_sim.chain.contest import Arena
 from bitcell_sim.chain.mempool import TransactionPlane
 from bitcell_sim.config import schema
 from bitcell_sim.kernels.transactions import UP, Nodes
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.network.transport import Transport
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Mesh:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Clock
         Clock and event queue.
     deployment, protocol : Deployment, Protocol
         Who there is, and the rules.
@@ -54,9 +54,11 @@ class Mesh:
         Seed of the run.
     genesis : Block
         Height 0.
+    ballots : Ballots
+        Votes under way.
     """
 
-    env: simpy.Environment
+    env: Clock
     deployment: schema.Deployment
     protocol: schema.Protocol
     state: Nodes
@@ -66,6 +68,7 @@ class Mesh:
     record: Record
     seed: int
     genesis: Block
+    ballots: Ballots
     nodes: list[Node] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
 

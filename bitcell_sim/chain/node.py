@@ -19,7 +19,6 @@ from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecor
 from bitcell_sim.chain.recovery import Download
 from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
 from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
-from bitcell_sim.network.clock import call_at
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.proving.prover import ProverPool
 from bitcell_sim.random_streams import Stream
@@ -87,6 +86,7 @@ class Node:
         self._process = None
         self.machine.crash()
         self.download.stop()
+        self.voter.crash()
         self._reveals.clear()
         self._checking.clear()
         self._orphans.clear()
@@ -99,7 +99,7 @@ class Node:
         self._peers_due = self.voter.first_vote_due = True
         self.mesh.plane.boot(self.index, self.mesh.now)
         self.stage("process")
-        self.voter.restart_timers()
+        self.voter.reboot()
 
     def stage(self, name: str) -> None:
         """Note how far the node has come back."""
@@ -301,7 +301,7 @@ class Node:
         arrivals = self.mesh.transport.arrivals_ns(Kind.ANNOUNCE, self.index, peers, block.index, size)
         for peer, at_ns in zip(peers, arrivals, strict=True):
             if at_ns >= 0 and not self.mesh.nodes[peer].knows(block):
-                call_at(self.mesh.env, at_ns, self._on_announced, peer, block)
+                self.mesh.env.call_at(at_ns, self._on_announced, peer, block)
 
     def _on_announced(self, target: int, block: Block) -> None:
         node = self.mesh.nodes[target]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.network.clock import call_at
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
 
@@ -57,7 +56,7 @@ class Download:
         self._expected[block] = [peer]
         wait_ns = seconds_to_ns(self._mesh.deployment.recovery.dial_timeout_s)
         boot_ns = int(self._mesh.state.boot_ns[self._node.index])
-        call_at(self._mesh.env, self._mesh.now + wait_ns, self._overdue, block, boot_ns)
+        self._mesh.env.call_at(self._mesh.now + wait_ns, self._overdue, block, boot_ns)
 
     def hear(self, peer: int, head: Block, final: Block) -> None:
         """A peer tells its head and its final block."""
@@ -116,7 +115,7 @@ class Download:
         ask = (self._goals[peer], self._ask_number)
         self._mesh.transport.send(Kind.REQUEST, self._node.index, peer, self._mesh.now, size, self._on_request, *ask)
         patience_ns = seconds_to_ns(self._mesh.deployment.recovery.dial_timeout_s)
-        call_at(self._mesh.env, self._mesh.now + patience_ns, self._give_up, self._ask_number)
+        self._mesh.env.call_at(self._mesh.now + patience_ns, self._give_up, self._ask_number)
 
     def _on_request(self, peer: int, goal: Block, ask_number: int) -> None:
         """The peer answers with the oldest blocks that the asker lacks."""

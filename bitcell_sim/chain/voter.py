@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote
+from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote, VoteKind
 from bitcell_sim.chain.records import VoteRecord
-from bitcell_sim.network.clock import call_at
+from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
 
@@ -57,30 +57,74 @@ class Voter:
         final = self._node.final
         self._react(final.height + 1, self._at(final.height + 1).begin(final))
 
+    def on_quorum(self, kind: VoteKind, block: Block) -> None:
+        """Count the votes of the first round that have arrived: they reach a quorum now, unless they did before."""
+        ballots, me, now = self._mesh.ballots, self._node.index, self._mesh.now
+        if ballots.quorum_ns(kind, block, me) == now and self._counts(block):
+            self._react(block.height, self._at(block.height).on_votes(kind, block, ballots.arrived(kind, block, me, now)))
+
+    def hear_of(self, block: Block, voter: int) -> None:
+        """Ask for a block that this node has not seen: a vote for it arrives."""
+        if self._counts(block) and not self._node.knows(block):
+            self._node.download.expect(block, voter)
+
+    def _counts(self, block: Block) -> bool:
+        """Whether votes for a block that arrive now can still count here."""
+        return block.height > self._node.final.height and self._mesh.is_up(self._node.index)
+
+    def take_arrived(self) -> None:
+        """Count all votes of first rounds that have arrived by now; too few of each kind to decide anything."""
+        for block in self._voted_on():
+            for kind in VoteKind:
+                voters = self._mesh.ballots.arrived(kind, block, self._node.index, self._mesh.now)
+                self._react(block.height, self._at(block.height).on_votes(kind, block, voters))
+
+    def crash(self) -> None:
+        """Hear again of blocks that were on their way here when they were voted on."""
+        for block in self._voted_on():
+            for voter, at_ns in self._mesh.ballots.due(block, self._node.index, self._mesh.now):
+                self._mesh.env.call_at(at_ns, self.hear_of, block, voter)
+
+    def reboot(self) -> None:
+        """Votes that came meanwhile are lost; a process that has started again waits anew."""
+        ballots, me = self._mesh.ballots, self._node.index
+        for block in self._voted_on():
+            for kind in VoteKind:
+                voters = ballots.arrived(kind, block, me, self._mesh.now)
+                at_ns = ballots.lose(kind, block, me, self._at(block.height).not_counted(kind, voters))
+                if self._mesh.now < at_ns < NEVER:
+                    self._mesh.env.call_at(at_ns, self.on_quorum, kind, block)
+        for height, voting in self._voting.items():
+            self._start_timer(height, voting.round)
+
+    def _voted_on(self) -> list[Block]:
+        """Blocks above the final one that votes are under way for."""
+        ballots = self._mesh.ballots
+        return [block for height in ballots.heights(self._node.final.height) for block in ballots.blocks(height)]
+
+    def knows(self, block: Block) -> bool:
+        """Whether votes for a block need not make the node ask for it: it is there, or final ones have made it moot."""
+        return block.height <= self._node.final.height or self._node.knows(block)
+
     def take_vote(self, vote: Vote) -> None:
-        """Count a vote; one for a block this node has not seen makes it ask for the block."""
-        if vote.height <= self._node.final.height:
-            return
-        if not self._node.knows(vote.block):
-            self._node.download.expect(vote.block, vote.voter)
-        self._react(vote.height, self._at(vote.height).on_vote(vote))
+        """Count a vote of a later round that arrives; one for a block not seen makes the node ask for the block."""
+        self.hear_of(vote.block, vote.voter)
+        if self._counts(vote.block):
+            self._react(vote.height, self._at(vote.height).on_vote(vote))
 
     def repeat(self, peer: int) -> None:
         """Pass the votes that this node knows on to a peer that may lack them, others' votes too."""
+        self.take_arrived()
         for height in sorted(self._voting):
             for vote in self._voting[height].known_votes():
                 if vote.voter != peer:
                     self._send(vote, (peer,), again=self._mesh.now)
 
-    def restart_timers(self) -> None:
-        """A process that has started again waits anew."""
-        for height, voting in self._voting.items():
-            self._start_timer(height, voting.round)
-
     def forget_below(self, final_height: int) -> None:
         """Drop what no peer can lack any more."""
         for height in [height for height in self._voting if height < final_height - _KEPT_HEIGHTS]:
             del self._voting[height]
+        self._mesh.ballots.forget_below(min(node.final.height for node in self._mesh.nodes) - _KEPT_HEIGHTS)
 
     def _at(self, height: int) -> HeightVoting:
         voting = self._voting.get(height)
@@ -110,13 +154,21 @@ class Voter:
         self._send(vote, self._mesh.peers(self._node.index))
 
     def _send(self, vote: Vote, targets: Sequence[int], *, again: int = 0) -> None:
-        if targets:
-            name = ((vote.voter * _HEIGHTS_MAX + vote.height) * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
-            size, source = self._mesh.protocol.wire.vote_bytes, self._node.index
-            self._mesh.transport.broadcast(Kind.VOTE, source, targets, name, size, self._deliver, vote, again=again)
-
-    def _deliver(self, target: int, vote: Vote) -> None:
-        self._mesh.nodes[target].voter.take_vote(vote)
+        name = ((vote.voter * _HEIGHTS_MAX + vote.height) * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
+        size, source, call_at = self._mesh.protocol.wire.vote_bytes, self._node.index, self._mesh.env.call_at
+        nodes, arrivals_ns = self._mesh.transport.copies_ns(Kind.VOTE, source, targets, name, size, again)
+        for target, at_ns in zip(targets, arrivals_ns.tolist(), strict=True):
+            if at_ns < 0:
+                continue
+            voter = self._mesh.nodes[target].voter
+            if vote.round > 0:
+                call_at(at_ns, voter.take_vote, vote)
+            elif not voter.knows(vote.block):
+                call_at(at_ns, voter.hear_of, vote.block, vote.voter)
+        if vote.round == 0:
+            now = self._mesh.now
+            for node, at_ns in self._mesh.ballots.file(vote.kind, vote.block, vote.voter, now, nodes, arrivals_ns):
+                call_at(at_ns, self._mesh.nodes[node].voter.on_quorum, vote.kind, vote.block)
 
     def _start_timer(self, height: int, round_number: int) -> None:
         if round_number < 0:
@@ -124,7 +176,7 @@ class Voter:
         rules = self._mesh.protocol.finality
         after = seconds_to_ns(rules.timeout_s + rules.timeout_step_s * round_number)
         boot_ns = int(self._mesh.state.boot_ns[self._node.index])
-        call_at(self._mesh.env, self._mesh.now + after, self._on_timer, height, round_number, boot_ns)
+        self._mesh.env.call_at(self._mesh.now + after, self._on_timer, height, round_number, boot_ns)
 
     def _on_timer(self, height: int, round_number: int, boot_ns: int) -> None:
         node = self._node.index

@@ -29,6 +29,7 @@ from bitcell_sim.kernels import paths_plain
 from bitcell_sim.kernels.mempool import NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
 from bitcell_sim.kernels.transactions import DOWN, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.units import NS_PER_S, ms_to_ns, seconds_to_ns
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Moment(simpy.Event):
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Clock
         Clock.
     at_ns : int
         When it happens.
@@ -65,7 +66,7 @@ class Moment(simpy.Event):
     """
 
     def __init__(
-        self, env: simpy.Environment, at_ns: int, step: Step, row: int, source: int = 0, target: int = 0
+        self, env: Clock, at_ns: int, step: Step, row: int, source: int = 0, target: int = 0
     ) -> None:
         super().__init__(env)
         assert at_ns >= env.now, "a message would arrive before it was sent"
@@ -113,14 +114,14 @@ class PlainPlane:
         Network and nodes; changed by the control plane.
     clients : Clients
         Where the transactions come from.
-    env : simpy.Environment
+    env : Clock
         The control plane's clock: both planes' events stand in its queue.
     seed : int
         Seed of the run.
     """
 
     def __init__(
-        self, scenario: Scenario, shared: Shared, clients: Clients, *, env: simpy.Environment, seed: int
+        self, scenario: Scenario, shared: Shared, clients: Clients, *, env: Clock, seed: int
     ) -> None:
         balancer, wire = scenario.deployment.load_balancer, scenario.protocol.wire
         self._env = env

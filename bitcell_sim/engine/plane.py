@@ -9,6 +9,7 @@ import numpy as np
 
 from bitcell_sim.chain.workload import Clients, gas_and_bytes
 from bitcell_sim.kernels import mempool, transactions, world
+from bitcell_sim.kernels.compiling import entry
 from bitcell_sim.kernels.event_heap import grow_heap, new_heap
 from bitcell_sim.kernels.mempool import Book
 from bitcell_sim.kernels.paths import transmission_ns
@@ -107,6 +108,9 @@ class KernelPlane:
             passed_bytes=np.zeros((n, n + 1), np.int64),
             settled=np.zeros(n, np.uint8),
         )
+        book, pools, rows = self._world.book, self._world.pools, np.zeros(0, np.int64)
+        self._advance = entry(transactions.advance, self._world, 0, 0)
+        self._include = entry(mempool.include, book.marks, pools, 0, rows)
 
     @property
     def rows(self) -> int:
@@ -135,7 +139,7 @@ class KernelPlane:
             return
         self._worked_ns = now_ns
         self._take(now_ns)
-        while transactions.advance(self._world, now_ns, self._taken_rows) == transactions.HEAP_FULL:
+        while self._advance(self._world, now_ns, self._taken_rows) == transactions.HEAP_FULL:
             self._world = self._world._replace(heap=grow_heap(self._world.heap))
 
     def freeze(self, now_ns: int) -> None:
@@ -161,7 +165,7 @@ class KernelPlane:
     def include(self, node: int, rows: Ints, now_ns: int) -> None:
         """The node adopts a block with these rows."""
         self.advance(now_ns)
-        mempool.include(self._world.book.marks, self._world.pools, node, rows)
+        self._include(self._world.book.marks, self._world.pools, node, rows)
 
     def restore(self, node: int, rows: Ints, now_ns: int) -> None:
         """The node leaves a block with these rows."""

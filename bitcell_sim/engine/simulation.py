@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import simpy
 
+from bitcell_sim.chain.ballots import Ballots
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.connections import Connections
 from bitcell_sim.chain.contest import Arena
@@ -167,6 +168,7 @@ class Simulation:
             record=self.record,
             seed=self.seed,
             genesis=genesis,
+            ballots=Ballots([node.stake for node in deployment.node]),
         )
         constants = ProofConstants.from_mapping(self.scenario.proofs.model_dump())
         hardware = deployment.hardware

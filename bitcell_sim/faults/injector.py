@@ -17,7 +17,6 @@ from bitcell_sim.config import schema
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.kernels.paths import LinkState
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP
-from bitcell_sim.network.clock import call_at
 from bitcell_sim.network.link import BITS_PER_MBIT, restore, small_traffic_share
 from bitcell_sim.operations.load_balancer import LoadBalancing
 from bitcell_sim.random_streams import Stream
@@ -172,6 +171,8 @@ class Injector:
     def _take_down(self, node: int, cause: str) -> None:
         first = not self._causes[node]
         self._causes[node].add(cause)
+        if first:
+            self._mesh.nodes[node].voter.take_arrived()
         self._set_state(node)
         if first:
             self._mesh.nodes[node].stage("crash")
@@ -189,7 +190,7 @@ class Injector:
         self._refresh()
         times = self._mesh.deployment.recovery
         restart_s = self._draws.lognormal(times.restart_median_s, times.restart_sigma, node, number, 1)
-        call_at(self._mesh.env, self._mesh.now + seconds_to_ns(restart_s), self._restart, node, number)
+        self._mesh.env.call_at(self._mesh.now + seconds_to_ns(restart_s), self._restart, node, number)
 
     def _restart(self, node: int, number: int) -> None:
         self._causes[node].discard(f"{RESTART} {number}")

@@ -13,11 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import simpy
 
 from bitcell_sim.config.schema import Wire
 from bitcell_sim.kernels import paths as kernel
-from bitcell_sim.network.clock import Call, Handler, call_at
+from bitcell_sim.kernels.compiling import entry
+from bitcell_sim.network.clock import Clock, Handler
 from bitcell_sim.random_streams import stream_key
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Transport:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Clock
         Clock and event queue, whole nanoseconds.
     paths, links : Paths, LinkState
         Round trips, and what faults do to them.
@@ -68,7 +68,7 @@ class Transport:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         paths: kernel.Paths,
         links: kernel.LinkState,
         is_up: Callable[[int], bool],
@@ -84,6 +84,10 @@ class Transport:
         self._before_turn = before_turn
         self._wire = wire
         self._keys = {kind: np.uint64(stream_key(seed, f"transport.{kind.value}")) for kind in Kind}
+        some = _indices((0,))
+        key = next(iter(self._keys.values()))
+        self._broadcast_ns = entry(kernel.broadcast_ns, key, 0, 0, 0, 0, 0, some[0], paths, links, some[1])
+        self._bulk_ns = entry(kernel.bulk_ns, key, 0, 0, 0, 0, 0, 0, 0, paths, links)
         self._sent: Counter[tuple[Kind, int, tuple[int, ...], int]] = Counter()  # kind, source, targets, bytes
 
     def traffic(self) -> dict[tuple[Kind, int, int], tuple[int, int]]:
@@ -120,14 +124,22 @@ class Transport:
         again : int
             Tells a repetition of the same message apart.
         """
+        arrivals: list[int] = self.copies_ns(kind, source, targets, name, size_bytes, again)[1].tolist()
+        return arrivals
+
+    def copies_ns(
+        self, kind: Kind, source: int, targets: Sequence[int], name: int, size_bytes: int, again: int = 0
+    ) -> tuple[Ints, Ints]:
+        """Targets and arrivals of a small message as arrays, as :meth:`arrivals_ns`; they hold until the next call."""
         size = size_bytes + self._wire.overhead_bytes
         targets = tuple(targets)
-        self._sent[kind, source, targets, size] += 1
-        self._let_transactions_first()
-        key, now, (where, arrivals) = self._keys[kind], int(self._env.now), _indices(targets)
-        kernel.broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links, arrivals)
-        result: list[int] = arrivals.tolist()
-        return result
+        where, arrivals = _indices(targets)
+        if targets:
+            self._sent[kind, source, targets, size] += 1
+            self._let_transactions_first()
+            key, now = self._keys[kind], int(self._env.now)
+            self._broadcast_ns(key, name, again, source, now, size, where, self._paths, self._links, arrivals)
+        return where, arrivals
 
     def broadcast(
         self,
@@ -142,10 +154,9 @@ class Transport:
     ) -> None:
         """Send a small message; `handler(target, *what)` is called where it arrives."""
         arrivals = self.arrivals_ns(kind, source, targets, name, size_bytes, again)
-        schedule, deliver, now = self._env.schedule, self._deliver, self._env.now
         for target, at_ns in zip(targets, arrivals, strict=True):
             if at_ns >= 0:
-                schedule(Call(deliver, (target, handler, what)), delay=at_ns - now)
+                self._env.call_at(at_ns, self._deliver, target, handler, what)
 
     def send(
         self, kind: Kind, source: int, target: int, name: int, size_bytes: int, handler: Handler, *what: Any
@@ -160,7 +171,7 @@ class Transport:
             return
         self._let_transactions_first()
         at_ns = int(
-            kernel.bulk_ns(
+            self._bulk_ns(
                 self._keys[kind],
                 name,
                 0,
@@ -173,7 +184,7 @@ class Transport:
                 self._links,
             )
         )
-        call_at(self._env, at_ns, self._deliver, target, handler, what)
+        self._env.call_at(at_ns, self._deliver, target, handler, what)
 
     def _let_transactions_first(self) -> None:
         if self._before_turn is not None and self._links.queueing[0]:

@@ -21,7 +21,7 @@ import simpy
 from bitcell_sim.config.schema import Deployment
 from bitcell_sim.kernels.paths import LinkState, Paths, standing_ns
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP, Balancers, Nodes
-from bitcell_sim.network.clock import call_at
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import seconds_to_ns
 
@@ -93,7 +93,7 @@ class LoadBalancing:
 
     Parameters
     ----------
-    env : simpy.Environment
+    env : Clock
         Clock and event queue.
     deployment : Deployment
         Settings and places.
@@ -109,7 +109,7 @@ class LoadBalancing:
 
     def __init__(
         self,
-        env: simpy.Environment,
+        env: Clock,
         deployment: Deployment,
         balancers: Balancers,
         nodes: Nodes,
@@ -164,7 +164,7 @@ class LoadBalancing:
                 self._set_route(client, -1)
                 self._moves[client] += 1
                 after = seconds_to_ns(self._settings.dns_failover_s)
-                call_at(self._env, int(self._env.now) + after, self._move_clients, client, self._moves[client])
+                self._env.call_at(int(self._env.now) + after, self._move_clients, client, self._moves[client])
 
     def restore_region(self, region: int) -> None:
         """A region is back: its clients return to its balancer."""

@@ -15,7 +15,7 @@ from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.kernels.paths import Paths
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP, Nodes
 from bitcell_sim.network.link import healthy_links
-from bitcell_sim.network.transport import call_at
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.operations.load_balancer import BalancerRecord, HealthCheck, LoadBalancing, homes, new_balancers
 
 S = 10**9
@@ -29,7 +29,7 @@ class Front:
     def __init__(self, seed: int = 1, *sets: str) -> None:
         deployment = load_scenario("rc3", sets=list(sets)).deployment
         ends = len(deployment.node) + len(deployment.region)
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         base_ns = np.full((ends, ends), RTT_NS, np.int64)
         base_ns[7:, 7:] += np.arange(4)[None, :] * 1000  # the nearest region is the one with the lower number
         paths = Paths(base_ns, np.zeros((1, ends, ends), np.int64), 10**12, np.zeros(6))
@@ -57,7 +57,7 @@ class Front:
             change()
             self.balancing.notice()
 
-        call_at(self.env, int(moment_s * S), act)
+        self.env.call_at(int(moment_s * S), act)
 
     def set_state(self, node: int, state: int) -> Callable[[], None]:
         return lambda: self.nodes.state.__setitem__(node, state)

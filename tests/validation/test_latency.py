@@ -12,6 +12,7 @@ from bitcell_sim.config import catalog
 from bitcell_sim.config.geography import fibre_floor_rtt_ms
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import Scenario
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.network.latency import build_paths
 from bitcell_sim.network.link import healthy_links
 from bitcell_sim.network.transport import Kind, Transport
@@ -87,7 +88,7 @@ def test_nothing_is_faster_than_light_in_fibre(source: str) -> None:
     paths = build_paths(scenario.deployment, scenario.latency, seed=5, horizon_ns=10**15, retransmissions_max=15)
     links = healthy_links(len(paths.base_ns), 1000.0, scenario.latency.jitter.loss_probability)
     wire = scenario.protocol.wire.model_copy(update={"overhead_bytes": 0})
-    env = simpy.Environment(initial_time=0)
+    env = Clock()
     transport = Transport(env, paths, links, lambda _: True, wire, seed=5)
     floors_ms = np.full(paths.base_ns.shape, 0.0)
     place = {node.region: index for index, node in enumerate(scenario.deployment.node)}

@@ -13,6 +13,7 @@ from bitcell_sim.analysis.estimates import mean_interval
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import Wire
 from bitcell_sim.kernels.paths import LinkState, Paths, transmission_ns
+from bitcell_sim.network.clock import Clock
 from bitcell_sim.network.link import healthy_links
 from bitcell_sim.network.transport import Kind, Transport
 from bitcell_sim.random_streams import Stream
@@ -35,7 +36,7 @@ class Line:
     """Endpoints 80 ms apart without jitter, and the arrival of every message."""
 
     def __init__(self, wire: Wire = WIRE, loss: float = 0.0) -> None:
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock()
         base_ns = np.full((ENDS, ENDS), RTT_NS, np.int64)
         paths = Paths(base_ns, np.zeros((1, ENDS, ENDS), np.int64), 10**12, np.array(NO_JITTER))
         self.links: LinkState = healthy_links(ENDS, MBIT_PER_S, loss)
