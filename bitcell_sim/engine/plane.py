@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 8192  # how many transactions are asked of the clients at once
 _SPARE_SHARE = 50  # room beyond the expected number of transactions, as one part in so many
-_FIRST_HEAP = 1024
+_FIRST_HEAP = 1024  # events, beside the room for what may turn into events at once
 
 
 @dataclass
@@ -101,7 +101,7 @@ class KernelPlane:
             balancers=shared.balancers,
             paths=shared.paths,
             links=shared.links,
-            heap=new_heap(_FIRST_HEAP),
+            heap=new_heap(_FIRST_HEAP + n * (mempool.COMING_ROOM + 1)),
             settings=plane_settings(scenario, 0),
             keys=np.array(plane_keys(seed), np.uint64),
             marks=np.zeros(3, np.int64),

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.event_heap import push
-from bitcell_sim.kernels.mempool import DRAW_ID, FOLLOWING, LAST_NS, MODE, NEVER, PARENT, SIZE_BYTES, admit
+from bitcell_sim.kernels.mempool import (
+    COMING,
+    DRAW_ID,
+    HELD,
+    LAST_NS,
+    MODE,
+    NEVER,
+    PARENT,
+    QUEUED,
+    SIZE_BYTES,
+    admit,
+)
 from bitcell_sim.kernels.paths import delay_ns, message_bits, one_way_ns, transmission_ns
 from bitcell_sim.kernels.world import (
     CHECK_NS,
     KEY_GOSSIP,
     MESSAGE,
     OVERHEAD_BYTES,
+    PATH,
+    RECEIPT,
     SINGLE,
     UP,
     World,
@@ -31,13 +44,18 @@ def flood(world: World, tx: int, origin: int) -> None:
     count = nodes.state.shape[0]
     for node in range(count):
         world.settled[node] = nodes.state[node] != UP
-    node = origin
+    node, dwell, dwell_end, uplink, wire = origin, 0, 0, 0, 0
     while node >= 0:
         at = arrival_ns[tx, node]
         columns[LAST_NS, tx] = at
         world.settled[node] = 1
-        dwell = min(at // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
-        leaves = at + world.settings[CHECK_NS] + transmission_ns(size, links.uplink_bit_per_s[node])
+        if at >= dwell_end:  # divisions are slow, and few nodes differ in these
+            dwell = min(at // paths.dwell_ns, paths.slow_ns.shape[0] - 1)
+            dwell_end = (at // paths.dwell_ns + 1) * paths.dwell_ns
+        if links.uplink_bit_per_s[node] != uplink:
+            uplink = links.uplink_bit_per_s[node]
+            wire = transmission_ns(size, uplink)
+        leaves = at + world.settings[CHECK_NS] + wire
         nearest, nearest_ns = -1, NEVER
         for peer in range(count):
             if world.settled[peer]:
@@ -55,8 +73,80 @@ def flood(world: World, tx: int, origin: int) -> None:
                         marks[PARENT, tx, peer] = node
             if reached < nearest_ns:
                 nearest, nearest_ns = peer, reached
-        marks[FOLLOWING, tx, node] = nearest
         node = nearest
+
+
+@part
+def is_full(world: World, node: int) -> bool:
+    """Whether a node's pool may have no room for one more once all that is on its way has arrived."""
+    counts = world.pools.counts
+    return bool(counts[HELD, node] + counts[COMING, node] + counts[QUEUED, node] >= world.pools.capacity)
+
+
+@part
+def take_known(world: World, tx: int, node: int) -> None:
+    """A node receives what was known ahead."""
+    parent, size = world.book.marks[PARENT, tx, node], world.book.columns[SIZE_BYTES, tx]
+    world.passed_bytes[node, parent] += size + world.settings[OVERHEAD_BYTES]
+    admit(world.book.marks, world.pools, tx, node)
+
+
+@part
+def take_arrived(world: World, node: int, until_ns: int) -> None:
+    """A node receives what has come before a moment of what comes in no order."""
+    counts, coming = world.pools.counts, world.pools.coming
+    left = 0
+    for i in range(counts[COMING, node]):
+        tx = coming[node, i]
+        if world.book.columns[MODE, tx] != PATH:
+            continue  # thawed: it comes message by message
+        if world.book.arrival_ns[tx, node] < until_ns:
+            take_known(world, tx, node)
+        else:
+            coming[node, left] = tx
+            left += 1
+    counts[COMING, node] = left
+
+
+@part
+def put_in_order(world: World, node: int, now: int) -> None:
+    """The pool may become full: what is on its way to it becomes events, for who comes first matters from now on."""
+    take_arrived(world, node, now)
+    counts = world.pools.counts
+    for i in range(counts[COMING, node]):
+        tx = world.pools.coming[node, i]
+        push(world.heap, world.book.arrival_ns[tx, node], event_code(RECEIPT, tx, 0, node))
+    counts[QUEUED, node] += counts[COMING, node]
+    counts[COMING, node] = 0
+
+
+@part
+def await_receipts(world: World, tx: int, origin: int, now: int) -> None:
+    """Keep the receipts that are known ahead until they happen."""
+    counts, coming = world.pools.counts, world.pools.coming
+    for node in range(world.nodes.state.shape[0]):
+        at = world.book.arrival_ns[tx, node]
+        if node == origin or at >= NEVER:
+            continue
+        full = is_full(world, node)
+        if full:
+            put_in_order(world, node, now)
+        elif counts[COMING, node] == coming.shape[1]:
+            take_arrived(world, node, now)
+        if full or counts[COMING, node] == coming.shape[1]:
+            push(world.heap, at, event_code(RECEIPT, tx, 0, node))
+            counts[QUEUED, node] += 1
+        else:
+            coming[node, counts[COMING, node]] = tx
+            counts[COMING, node] += 1
+
+
+@part
+def take(world: World, tx: int, node: int, now: int) -> bool:
+    """A node takes a transaction into its pool, after all that has come before; a full pool refuses it."""
+    if is_full(world, node):
+        put_in_order(world, node, now)
+    return bool(admit(world.book.marks, world.pools, tx, node))
 
 
 @part
@@ -87,7 +177,7 @@ def receive(world: World, tx: int, source: int, node: int, now: int) -> None:
         return
     arrival_ns[tx, node] = now
     world.book.marks[PARENT, tx, node] = source
-    admit(world.book.marks, world.pools, tx, node)
+    take(world, tx, node, now)
     forward(world, tx, node, source, now)
 
 

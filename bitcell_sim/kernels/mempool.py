@@ -31,7 +31,7 @@ ABSENT, POOLED, REFUSED = 0, 1, 2
     MODE,
     ACCEPTED_ROW,
 ) = range(17)
-PARENT, FOLLOWING, POOL, INCLUDED = range(4)
+PARENT, POOL, INCLUDED = range(3)
 
 
 class Book(NamedTuple):
@@ -45,8 +45,8 @@ class Book(NamedTuple):
         DRAW_ID .. ACCEPTED_ROW above; the properties say what they are.
     arrival_ns : ndarray of int64, shape (rows, nodes)
         First receipt at each node; NEVER where it has not arrived.
-    marks : ndarray of int16, shape (4, rows, nodes)
-        PARENT, FOLLOWING (who receives it next, where that is known ahead; -1 for nobody), POOL and INCLUDED.
+    marks : ndarray of int16, shape (3, rows, nodes)
+        PARENT, POOL and INCLUDED.
     """
 
     columns: Ints
@@ -153,24 +153,29 @@ class Book(NamedTuple):
 
 
 class Pools(NamedTuple):
-    """Members of each node's pool in order of receipt; members that left are dropped when the list is used.
+    """Members of each node's pool, and what is on its way there; members that left are dropped when the list is used.
 
     Parameters
     ----------
-    counts : ndarray of int64, shape (2, nodes)
-        HELD: how many a pool holds; LISTED: how many its list names.
+    counts : ndarray of int64, shape (4, nodes)
+        HELD: how many a pool holds; LISTED: how many its list names; COMING: how many are on their way in no order;
+        QUEUED: how many are on their way as events.
     members : ndarray of int32, shape (nodes, room)
         The lists.
+    coming : ndarray of int32, shape (nodes, room)
+        On their way in no order: nothing can keep them out of the pool.
     capacity : int
         Most that a pool holds.
     """
 
     counts: Ints
     members: Ints32
+    coming: Ints32
     capacity: int
 
 
-HELD, LISTED = 0, 1
+HELD, LISTED, COMING, QUEUED = range(4)
+COMING_ROOM = 256
 
 
 def new_book(rows: int, nodes: int) -> Book:
@@ -178,7 +183,7 @@ def new_book(rows: int, nodes: int) -> Book:
     columns = np.zeros((17, rows), np.int64)
     for unknown in (BALANCER, SERVER, SENT_NS, ORIGIN, ACCEPTED_NS, ANSWERED_NS, LAST_NS):
         columns[unknown] = -1
-    marks = np.zeros((4, rows, nodes), np.int16)
+    marks = np.zeros((3, rows, nodes), np.int16)
     marks[PARENT] = -1
     return Book(columns, np.full((rows, nodes), NEVER, np.int64), marks)
 
@@ -195,7 +200,8 @@ def grow_book(book: Book, rows: int) -> Book:
 
 def new_pools(nodes: int, capacity: int) -> Pools:
     """Empty pools; the lists have room for members that have left."""
-    return Pools(np.zeros((2, nodes), np.int64), np.zeros((nodes, 4 * capacity + 16), np.int32), capacity)
+    members, coming = np.zeros((nodes, 4 * capacity + 16), np.int32), np.zeros((nodes, COMING_ROOM), np.int32)
+    return Pools(np.zeros((4, nodes), np.int64), members, coming, capacity)
 
 
 @part

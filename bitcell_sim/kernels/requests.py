@@ -7,7 +7,7 @@ import numpy as np
 from bitcell_sim.kernels.arrays import Flags, Ints, Ints32
 from bitcell_sim.kernels.compiling import part
 from bitcell_sim.kernels.event_heap import EventHeap, push
-from bitcell_sim.kernels.flood import flood, forward
+from bitcell_sim.kernels.flood import await_receipts, flood, forward, take
 from bitcell_sim.kernels.mempool import (
     ACCEPTED_NS,
     ACCEPTED_ROW,
@@ -15,7 +15,6 @@ from bitcell_sim.kernels.mempool import (
     ATTEMPT,
     BALANCER,
     DRAW_ID,
-    FOLLOWING,
     LAST_NS,
     MODE,
     NEVER,
@@ -26,7 +25,6 @@ from bitcell_sim.kernels.mempool import (
     SERVER,
     SIZE_BYTES,
     SUBMIT_NS,
-    admit,
 )
 from bitcell_sim.kernels.paths import LinkState, Paths, one_way_ns, transmission_ns
 from bitcell_sim.kernels.world import (
@@ -45,7 +43,6 @@ from bitcell_sim.kernels.world import (
     OVERHEAD_BYTES,
     PATH,
     PAUSE_NS,
-    RECEIPT,
     REDISPATCH,
     REJECTED,
     RETRIES,
@@ -191,7 +188,7 @@ def at_server(world: World, tx: int, now: int) -> None:
         push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
         return
     told = REJECTED
-    if admit(world.book.marks, world.pools, tx, server):
+    if take(world, tx, server, now):
         told = OK
         accept(world, tx, server, now)
     answer(columns, world.balancers.home, settings, world.paths.base_ns, nodes, tx, told, back)
@@ -213,7 +210,5 @@ def accept(world: World, tx: int, server: int, now: int) -> None:
     else:
         columns[MODE, tx] = PATH
         flood(world, tx, server)
-        first = world.book.marks[FOLLOWING, tx, server]
-        if first >= 0:
-            push(world.heap, world.book.arrival_ns[tx, first], event_code(RECEIPT, tx, 0, first))
+        await_receipts(world, tx, server, now)
         world.passed_bytes[server, -1] += columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]

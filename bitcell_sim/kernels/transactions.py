@@ -2,28 +2,26 @@
 
 Between two control events nothing but transactions moves, so everything due before the next control event is worked
 off in one call of :func:`advance`, in the order of time, from one heap. While the links are still, a transaction's
-first receipts are shortest paths and are known the moment it is accepted (mode PATH: each brings up the next). Before a
-control event changes anything, :func:`freeze` turns what is in flight into single messages (mode SINGLE) that keep
-the delay they were sent with; from then on each is decided by the links when it is sent and by the node when it
-arrives. Where uplinks are loaded (`links.queueing`) every transaction travels message by message and waits its turn.
+first receipts are shortest paths and are known the moment it is accepted (mode PATH); they are taken in when the pools
+are next looked at, or as events where a pool may become full and the order decides. Before a control event changes
+anything, :func:`freeze` turns what is in flight into single messages (mode SINGLE) that keep the delay they were sent
+with; from then on each is decided by the links when it is sent and by the node when it arrives. Where uplinks are
+loaded (`links.queueing`) every transaction travels message by message and waits its turn.
 ``engine/plain.py`` does the same with one SimPy process a message, and the two must agree to the nanosecond.
 """
 
 from __future__ import annotations
 
 from bitcell_sim.kernels.compiling import kernel
-from bitcell_sim.kernels.event_heap import pop, replace
-from bitcell_sim.kernels.flood import receive, thaw
+from bitcell_sim.kernels.event_heap import pop
+from bitcell_sim.kernels.flood import is_full, put_in_order, receive, take_arrived, take_known, thaw
 from bitcell_sim.kernels.mempool import (
     ACCEPTED_ROW,
-    FOLLOWING,
     LAST_NS,
     MODE,
     NEVER,
-    PARENT,
-    SIZE_BYTES,
+    QUEUED,
     SUBMIT_NS,
-    admit,
 )
 from bitcell_sim.kernels.requests import at_balancer, at_server, submit
 from bitcell_sim.kernels.world import (
@@ -39,7 +37,6 @@ from bitcell_sim.kernels.world import (
     OPEN,
     OPEN_END,
     OPEN_FIRST,
-    OVERHEAD_BYTES,
     PATH,
     RECEIPT,
     REJECTED,
@@ -95,16 +92,21 @@ def advance(world: World, until_ns: int, rows: int) -> int:
     int
         DONE, or HEAP_FULL: give the heap more room and call again.
     """
-    columns, arrival_ns, marks = world.book
-    heap = world.heap
+    columns, heap = world.book.columns, world.heap
     balancers, settings, base_ns = world.balancers, world.settings, world.paths.base_ns
     nodes = world.nodes.state.shape[0]
-    room = heap.events.shape[0] - nodes - 2
+    room = heap.events.shape[0] - nodes * (world.pools.coming.shape[1] + 1) - 2
+    if heap.size[0] < room:
+        for node in range(nodes):
+            if is_full(world, node):
+                put_in_order(world, node, 0)
     while heap.size[0] < room:
         row = world.marks[NEXT_ROW]
         due = columns[SUBMIT_NS, row] if row < rows else NEVER
         now = heap.events[0, 0] if heap.size[0] > 0 else NEVER
         if min(due, now) >= until_ns:
+            for node in range(nodes):
+                take_arrived(world, node, until_ns)
             return DONE
         if due <= now:
             world.marks[NEXT_ROW] += 1
@@ -112,19 +114,12 @@ def advance(world: World, until_ns: int, rows: int) -> int:
             continue
         code = heap.events[0, 1]
         kind, tx, node = code >> KIND_SHIFT, (code >> TX_SHIFT) & TX_MASK, code & INDEX_MASK
-        following = -1
-        if kind == RECEIPT and columns[MODE, tx] == PATH:
-            admit(marks, world.pools, tx, node)
-            size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
-            world.passed_bytes[node, marks[PARENT, tx, node]] += size
-            following = marks[FOLLOWING, tx, node]
-        if following >= 0:
-            replace(heap, arrival_ns[tx, following], event_code(RECEIPT, tx, 0, following))
-            continue
         pop(heap)
         if kind == RECEIPT:
-            continue
-        if kind == AT_SERVER:
+            world.pools.counts[QUEUED, node] -= 1
+            if columns[MODE, tx] == PATH:
+                take_known(world, tx, node)
+        elif kind == AT_SERVER:
             at_server(world, tx, now)
         elif kind == MESSAGE:
             receive(world, tx, (code >> SOURCE_SHIFT) & INDEX_MASK, node, now)
