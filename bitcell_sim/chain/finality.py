@@ -215,7 +215,7 @@ class HeightVoting:
     def _join(self, reaction: Reaction) -> None:
         """Start to vote: in the first round, or in the latest that more than a third of the stake has reached."""
         if self._begun and self.round < 0 and self.blocks:
-            reached = [number for number, _ in self._tallies if self._stake_in(number) >= self._third]
+            reached = [number for number in self._rounds if number > 0 and self._stake_in(number) >= self._third]
             self._enter(max(reached, default=0), reaction)
 
     def _enter(self, round_number: int, reaction: Reaction) -> None:

@@ -75,7 +75,7 @@ class Mesh:
     @property
     def now(self) -> int:
         """Nanoseconds since the start."""
-        return int(self.env.now)
+        return self.env.now_ns
 
     def is_up(self, node: int) -> bool:
         """Whether a node's process runs and can be reached."""

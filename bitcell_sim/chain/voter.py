@@ -122,9 +122,11 @@ class Voter:
 
     def forget_below(self, final_height: int) -> None:
         """Drop what no peer can lack any more."""
-        for height in [height for height in self._voting if height < final_height - _KEPT_HEIGHTS]:
+        old = [height for height in self._voting if height < final_height - _KEPT_HEIGHTS]
+        for height in old:
             del self._voting[height]
-        self._mesh.ballots.forget_below(min(node.final.height for node in self._mesh.nodes) - _KEPT_HEIGHTS)
+        if old:
+            self._mesh.ballots.forget_below(min(node.final.height for node in self._mesh.nodes) - _KEPT_HEIGHTS)
 
     def _at(self, height: int) -> HeightVoting:
         voting = self._voting.get(height)

@@ -23,6 +23,11 @@ class Clock(simpy.Environment):
     def __init__(self) -> None:
         super().__init__(initial_time=0)
 
+    @property
+    def now_ns(self) -> int:
+        """Nanoseconds since the start."""
+        return self._now  # type: ignore[return-value]  # SimPy allows fractions
+
     def call_at(self, at_ns: int, handler: Handler, *arguments: Any) -> None:
         """Have a function called at a moment, through the event queue; equal moments in the order of asking."""
         heappush(self._queue, (at_ns, NORMAL, next(self._eid), handler, arguments))  # type: ignore[misc]  # one longer

@@ -157,7 +157,6 @@ class ProverPool:
         while self._queue and len(self._proving) < self.slots:
             job = self._queue.popleft()
             job.start_ns = int(self.env.now)
-            self._proving.append(job)
             job.work = self.machine.work(
                 job.core_s,
                 Priority.PROOF,
@@ -165,7 +164,11 @@ class ProverPool:
                 threads_max=job.cost.threads_max,
                 memory_bytes=job.cost.memory_bytes,
             )
-            job.work.callbacks.append(partial(self._on_end, job))
+            if job.work.outcome is not None:
+                self._close(job)  # killed at once: no memory for it
+            else:
+                self._proving.append(job)
+                job.work.callbacks.append(partial(self._on_end, job))
 
     def _on_end(self, job: ProofJob, _: simpy.Event) -> None:
         """Close a job whose work ended and start the next; a crash has closed it before."""
