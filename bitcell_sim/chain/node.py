@@ -300,13 +300,8 @@ class Node:
             return
         arrivals = self.mesh.transport.arrivals_ns(Kind.ANNOUNCE, self.index, peers, block.index, size)
         for peer, at_ns in zip(peers, arrivals, strict=True):
-            if at_ns >= 0 and not self.mesh.nodes[peer].knows(block):
-                self.mesh.env.call_at(at_ns, self._on_announced, peer, block)
-
-    def _on_announced(self, target: int, block: Block) -> None:
-        node = self.mesh.nodes[target]
-        if self.mesh.is_up(target) and not node.knows(block):
-            node.download.expect(block, self.index)
+            if at_ns >= 0:
+                self.mesh.nodes[peer].download.hear_of(block, self.index, at_ns)
 
     def _compatible(self, block: Block) -> bool:
         """Whether a chain keeps what is final and what is locked."""

@@ -46,9 +46,20 @@ class Download:
         self._expected.clear()
         self._batch.clear()
 
-    def expect(self, block: Block, peer: int) -> None:
+    def hear_of(self, block: Block, peer: int, at_ns: int) -> None:
+        """A peer's message that names a block arrives at a moment; if the block is expected already, it adds the peer."""
+        if block in self._expected:
+            self._expected[block].append(peer)
+        elif not self._knows(block):
+            self._mesh.env.call_at(at_ns, self._expect, block, peer)
+
+    def _knows(self, block: Block) -> bool:
+        """Whether a block need not be asked for: it is there, or final ones have made it moot."""
+        return block.height <= self._node.final.height or self._node.knows(block)
+
+    def _expect(self, block: Block, peer: int) -> None:
         """Hear of a block from a peer: it may be under way; if it is not here soon, ask for it."""
-        if block.height <= self._node.final.height:
+        if self._knows(block) or not self._mesh.is_up(self._node.index):
             return
         if block in self._expected:
             self._expected[block].append(peer)

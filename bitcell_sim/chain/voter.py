@@ -63,11 +63,6 @@ class Voter:
         if ballots.quorum_ns(kind, block, me) == now and self._counts(block):
             self._react(block.height, self._at(block.height).on_votes(kind, block, ballots.arrived(kind, block, me, now)))
 
-    def hear_of(self, block: Block, voter: int) -> None:
-        """Ask for a block that this node has not seen: a vote for it arrives."""
-        if self._counts(block) and not self._node.knows(block):
-            self._node.download.expect(block, voter)
-
     def _counts(self, block: Block) -> bool:
         """Whether votes for a block that arrive now can still count here."""
         return block.height > self._node.final.height and self._mesh.is_up(self._node.index)
@@ -83,7 +78,7 @@ class Voter:
         """Hear again of blocks that were on their way here when they were voted on."""
         for block in self._voted_on():
             for voter, at_ns in self._mesh.ballots.due(block, self._node.index, self._mesh.now):
-                self._mesh.env.call_at(at_ns, self.hear_of, block, voter)
+                self._node.download.hear_of(block, voter, at_ns)
 
     def reboot(self) -> None:
         """Votes that came meanwhile are lost; a process that has started again waits anew."""
@@ -102,13 +97,8 @@ class Voter:
         ballots = self._mesh.ballots
         return [block for height in ballots.heights(self._node.final.height) for block in ballots.blocks(height)]
 
-    def knows(self, block: Block) -> bool:
-        """Whether votes for a block need not make the node ask for it: it is there, or final ones have made it moot."""
-        return block.height <= self._node.final.height or self._node.knows(block)
-
     def take_vote(self, vote: Vote) -> None:
-        """Count a vote of a later round that arrives; one for a block not seen makes the node ask for the block."""
-        self.hear_of(vote.block, vote.voter)
+        """Count a vote of a later round that arrives."""
         if self._counts(vote.block):
             self._react(vote.height, self._at(vote.height).on_vote(vote))
 
@@ -162,15 +152,14 @@ class Voter:
         for target, at_ns in zip(targets, arrivals_ns.tolist(), strict=True):
             if at_ns < 0:
                 continue
-            voter = self._mesh.nodes[target].voter
+            node = self._mesh.nodes[target]
+            node.download.hear_of(vote.block, vote.voter, at_ns)
             if vote.round > 0:
-                call_at(at_ns, voter.take_vote, vote)
-            elif not voter.knows(vote.block):
-                call_at(at_ns, voter.hear_of, vote.block, vote.voter)
+                call_at(at_ns, node.voter.take_vote, vote)
         if vote.round == 0:
             now = self._mesh.now
-            for node, at_ns in self._mesh.ballots.file(vote.kind, vote.block, vote.voter, now, nodes, arrivals_ns):
-                call_at(at_ns, self._mesh.nodes[node].voter.on_quorum, vote.kind, vote.block)
+            for other, at_ns in self._mesh.ballots.file(vote.kind, vote.block, vote.voter, now, nodes, arrivals_ns):
+                call_at(at_ns, self._mesh.nodes[other].voter.on_quorum, vote.kind, vote.block)
 
     def _start_timer(self, height: int, round_number: int) -> None:
         if round_number < 0:
