@@ -82,7 +82,7 @@ class Ballots:
         return [voter for at, voter in sorted(zip(arrivals, range(len(arrivals)), strict=True)) if at <= now_ns]
 
     def quorum_ns(self, kind: VoteKind, block: Block, node: int) -> int:
-        """When a node sees a quorum, nanoseconds; NEVER if not enough votes are under way, or the block is forgotten."""
+        """When a node sees a quorum, nanoseconds; NEVER without enough votes under way, or for a forgotten block."""
         ballot = self._ballots.get(block.height, {}).get(block)
         return NEVER if ballot is None else int(ballot.item(kind, -1, node))
 

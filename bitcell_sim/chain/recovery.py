@@ -47,7 +47,7 @@ class Download:
         self._batch.clear()
 
     def hear_of(self, block: Block, peer: int, at_ns: int) -> None:
-        """A peer's message that names a block arrives at a moment; if the block is expected already, it adds the peer."""
+        """A peer's message that names a block arrives at a moment; for a block expected already, it adds the peer."""
         if block in self._expected:
             self._expected[block].append(peer)
         elif not self._knows(block):

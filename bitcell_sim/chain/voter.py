@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt or round
 _HEIGHTS_MAX = 1 << 32  # names of votes: voter, then height
+_KIND_NAMES = tuple(kind.name.lower() for kind in VoteKind)
 _KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
 
 
@@ -61,7 +62,9 @@ class Voter:
         """Count the votes of the first round that have arrived: they reach a quorum now, unless they did before."""
         ballots, me, now = self._mesh.ballots, self._node.index, self._mesh.now
         if ballots.quorum_ns(kind, block, me) == now and self._counts(block):
-            self._react(block.height, self._at(block.height).on_votes(kind, block, ballots.arrived(kind, block, me, now)))
+            self._react(
+                block.height, self._at(block.height).on_votes(kind, block, ballots.arrived(kind, block, me, now))
+            )
 
     def _counts(self, block: Block) -> bool:
         """Whether votes for a block that arrive now can still count here."""
@@ -138,7 +141,7 @@ class Voter:
             self._node.follow(reaction.locked)
 
     def _cast(self, vote: Vote) -> None:
-        kind = vote.kind.name.lower()
+        kind = _KIND_NAMES[vote.kind]
         self._mesh.record(VoteRecord(self._node.index, vote.height, vote.round, kind, vote.block.index, self._mesh.now))
         if self.first_vote_due:
             self.first_vote_due = False

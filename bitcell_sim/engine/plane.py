@@ -170,7 +170,7 @@ class KernelPlane:
     def restore(self, node: int, rows: Ints, now_ns: int) -> None:
         """The node leaves a block with these rows."""
         self.advance(now_ns)
-        _, arrival_ns, marks = self._world.book
+        _, _, arrival_ns, marks = self._world.book
         boot_ns = int(self._world.nodes.boot_ns[node])
         mempool.restore(marks, arrival_ns, self._world.pools, node, rows, boot_ns, now_ns)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
@@ -79,7 +78,7 @@ class Recorder:
         for kind, name in TABLES.items():
             rows = self._records[kind]
             types = get_type_hints(kind)
-            by_column = zip(*map(attrgetter(*types), rows), strict=True) if rows else [()] * len(types)
+            by_column = zip(*rows, strict=True) if rows else [()] * len(types)
             columns: dict[str, Any] = {}
             for (column, of), values in zip(types.items(), by_column, strict=True):
                 columns.update(self._column(column, of, values))

@@ -6,8 +6,7 @@ Nothing is undone step by step, so faults that overlap heal exactly, in any orde
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import simpy
 
@@ -25,8 +24,7 @@ from bitcell_sim.units import ms_to_ns, seconds_to_ns
 RESTART = "restart"  # cause of being down: the machine is back, the process not yet
 
 
-@dataclass(frozen=True, slots=True)
-class FaultRecord:
+class FaultRecord(NamedTuple):
     """A fault of the run: `end_ns` is the end of the run where it had no end."""
 
     kind: str

@@ -97,5 +97,6 @@ def entry(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     *arguments
         What it may be called with: later ones must have the very same types and memory layouts.
     """
-    compiled: Callable[..., Any] = cast(Any, function).compile(tuple(numba.typeof(value) for value in arguments))
+    typeof: Any = numba.typeof
+    compiled: Callable[..., Any] = cast(Any, function).compile(tuple(typeof(value) for value in arguments))
     return compiled

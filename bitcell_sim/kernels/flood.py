@@ -37,10 +37,10 @@ def flood(world: World, tx: int, origin: int) -> None:
 
     Of two copies that arrive at once, the one from the lower node counts.
     """
-    columns, arrival_ns, marks = world.book
+    columns, codes, arrival_ns, marks = world.book
     links, nodes, paths = world.links, world.nodes, world.paths
     key, name = world.keys[KEY_GOSSIP], columns[DRAW_ID, tx]
-    size = columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    size = codes[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
     count = nodes.state.shape[0]
     for node in range(count):
         world.settled[node] = nodes.state[node] != UP
@@ -86,7 +86,7 @@ def is_full(world: World, node: int) -> bool:
 @part
 def take_known(world: World, tx: int, node: int) -> None:
     """A node receives what was known ahead."""
-    parent, size = world.book.marks[PARENT, tx, node], world.book.columns[SIZE_BYTES, tx]
+    parent, size = world.book.marks[PARENT, tx, node], world.book.codes[SIZE_BYTES, tx]
     world.passed_bytes[node, parent] += size + world.settings[OVERHEAD_BYTES]
     admit(world.book.marks, world.pools, tx, node)
 
@@ -98,7 +98,7 @@ def take_arrived(world: World, node: int, until_ns: int) -> None:
     left = 0
     for i in range(counts[COMING, node]):
         tx = coming[node, i]
-        if world.book.columns[MODE, tx] != PATH:
+        if world.book.codes[MODE, tx] != PATH:
             continue  # thawed: it comes message by message
         if world.book.arrival_ns[tx, node] < until_ns:
             take_known(world, tx, node)
@@ -154,7 +154,7 @@ def forward(world: World, tx: int, node: int, parent: int, now: int) -> None:
     """A node passes a transaction on to every peer but the one it has it from, message by message."""
     links = world.links
     name = world.book.columns[DRAW_ID, tx]
-    size = world.book.columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    size = world.book.codes[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
     wire = transmission_ns(size, links.uplink_bit_per_s[node])
     ready = now + world.settings[CHECK_NS]
     for peer in range(world.nodes.state.shape[0]):
@@ -184,9 +184,9 @@ def receive(world: World, tx: int, source: int, node: int, now: int) -> None:
 @part
 def thaw(world: World, tx: int, now: int) -> None:
     """Turn what is in flight of a transaction into single messages that keep the delays they were sent with."""
-    columns, arrival_ns, marks = world.book
+    columns, codes, arrival_ns, marks = world.book
     links = world.links
-    size = columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+    size = codes[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
     count = world.nodes.state.shape[0]
     for node in range(count):
         at = arrival_ns[tx, node]
@@ -204,4 +204,4 @@ def thaw(world: World, tx: int, now: int) -> None:
     for node in range(count):
         if arrival_ns[tx, node] >= now:
             arrival_ns[tx, node] = NEVER
-    columns[MODE, tx] = SINGLE
+    codes[MODE, tx] = SINGLE

@@ -12,25 +12,8 @@ from bitcell_sim.kernels.sorting import stable_order
 
 NEVER = 2**62  # later than any run ends
 ABSENT, POOLED, REFUSED = 0, 1, 2
-(
-    DRAW_ID,
-    SUBMIT_NS,
-    REGION,
-    PRICE,
-    GAS,
-    SIZE_BYTES,
-    BALANCER,
-    SERVER,
-    ATTEMPT,
-    SENT_NS,
-    ORIGIN,
-    ACCEPTED_NS,
-    ANSWERED_NS,
-    LAST_NS,
-    REQUEST,
-    MODE,
-    ACCEPTED_ROW,
-) = range(17)
+DRAW_ID, SUBMIT_NS, PRICE, SENT_NS, ACCEPTED_NS, ANSWERED_NS, LAST_NS = range(7)
+REGION, GAS, SIZE_BYTES, BALANCER, SERVER, ATTEMPT, ORIGIN, REQUEST, MODE, ACCEPTED_ROW = range(10)
 PARENT, POOL, INCLUDED = range(3)
 
 
@@ -41,8 +24,10 @@ class Book(NamedTuple):
 
     Parameters
     ----------
-    columns : ndarray of int64, shape (17, rows)
-        DRAW_ID .. ACCEPTED_ROW above; the properties say what they are.
+    columns : ndarray of int64, shape (7, rows)
+        DRAW_ID .. LAST_NS above; the properties say what they are.
+    codes : ndarray of int32, shape (10, rows)
+        REGION .. ACCEPTED_ROW above: small numbers, for memory costs time too.
     arrival_ns : ndarray of int64, shape (rows, nodes)
         First receipt at each node; NEVER where it has not arrived.
     marks : ndarray of int16, shape (3, rows, nodes)
@@ -50,12 +35,17 @@ class Book(NamedTuple):
     """
 
     columns: Ints
+    codes: Ints32
     arrival_ns: Ints
     marks: Ints16
 
     def _column(self, number: int) -> Ints:
         column: Ints = self.columns[number]
         return column
+
+    def _code(self, number: int) -> Ints32:
+        code: Ints32 = self.codes[number]
+        return code
 
     def _mark(self, number: int) -> Ints16:
         mark: Ints16 = self.marks[number]
@@ -72,9 +62,9 @@ class Book(NamedTuple):
         return self._column(SUBMIT_NS)
 
     @property
-    def region(self) -> Ints:
+    def region(self) -> Ints32:
         """Region of the client."""
-        return self._column(REGION)
+        return self._code(REGION)
 
     @property
     def price(self) -> Ints:
@@ -82,29 +72,29 @@ class Book(NamedTuple):
         return self._column(PRICE)
 
     @property
-    def gas(self) -> Ints:
+    def gas(self) -> Ints32:
         """Gas that it uses in a block."""
-        return self._column(GAS)
+        return self._code(GAS)
 
     @property
-    def size_bytes(self) -> Ints:
+    def size_bytes(self) -> Ints32:
         """Bytes in a block."""
-        return self._column(SIZE_BYTES)
+        return self._code(SIZE_BYTES)
 
     @property
-    def balancer(self) -> Ints:
+    def balancer(self) -> Ints32:
         """Balancer that took it; -1 before."""
-        return self._column(BALANCER)
+        return self._code(BALANCER)
 
     @property
-    def server(self) -> Ints:
+    def server(self) -> Ints32:
         """Server tried last; -1 before."""
-        return self._column(SERVER)
+        return self._code(SERVER)
 
     @property
-    def attempt(self) -> Ints:
+    def attempt(self) -> Ints32:
         """Tries that failed."""
-        return self._column(ATTEMPT)
+        return self._code(ATTEMPT)
 
     @property
     def sent_ns(self) -> Ints:
@@ -112,9 +102,9 @@ class Book(NamedTuple):
         return self._column(SENT_NS)
 
     @property
-    def origin(self) -> Ints:
+    def origin(self) -> Ints32:
         """Node that accepted it; -1 for none."""
-        return self._column(ORIGIN)
+        return self._code(ORIGIN)
 
     @property
     def accepted_ns(self) -> Ints:
@@ -132,9 +122,9 @@ class Book(NamedTuple):
         return self._column(LAST_NS)
 
     @property
-    def request(self) -> Ints:
+    def request(self) -> Ints32:
         """What the client was told."""
-        return self._column(REQUEST)
+        return self._code(REQUEST)
 
     @property
     def parent(self) -> Ints16:
@@ -180,12 +170,13 @@ COMING_ROOM = 256
 
 def new_book(rows: int, nodes: int) -> Book:
     """Book with room for `rows` transactions."""
-    columns = np.zeros((17, rows), np.int64)
-    for unknown in (BALANCER, SERVER, SENT_NS, ORIGIN, ACCEPTED_NS, ANSWERED_NS, LAST_NS):
-        columns[unknown] = -1
+    columns, codes = np.zeros((7, rows), np.int64), np.zeros((10, rows), np.int32)
+    columns[SENT_NS:] = -1
+    for unknown in (BALANCER, SERVER, ORIGIN):
+        codes[unknown] = -1
     marks = np.zeros((3, rows, nodes), np.int16)
     marks[PARENT] = -1
-    return Book(columns, np.full((rows, nodes), NEVER, np.int64), marks)
+    return Book(columns, codes, np.full((rows, nodes), NEVER, np.int64), marks)
 
 
 def grow_book(book: Book, rows: int) -> Book:
@@ -193,6 +184,7 @@ def grow_book(book: Book, rows: int) -> Book:
     old_rows, nodes = book.arrival_ns.shape
     larger = new_book(rows, nodes)
     larger.columns[:, :old_rows] = book.columns
+    larger.codes[:, :old_rows] = book.codes
     larger.arrival_ns[:old_rows] = book.arrival_ns
     larger.marks[:, :old_rows] = book.marks
     return larger
@@ -288,7 +280,7 @@ def select(book: Book, pools: Pools, node: int, count_max: int, gas_max: int) ->
     ndarray of int64, shape (n,)
         Rows of the book, in the order of the block.
     """
-    columns = book.columns
+    columns, codes = book.columns, book.codes
     compact(book.marks, pools, node)
     held = pools.members[node, : pools.counts[LISTED, node]].astype(np.int64)
     held = held[stable_order(held)]
@@ -305,8 +297,8 @@ def select(book: Book, pools: Pools, node: int, count_max: int, gas_max: int) ->
         tx = held[place]
         if count == count_max:
             break
-        if gas + columns[GAS, tx] <= gas_max:
-            gas += columns[GAS, tx]
+        if gas + codes[GAS, tx] <= gas_max:
+            gas += codes[GAS, tx]
             chosen[count] = tx
             count += 1
     return chosen[:count]

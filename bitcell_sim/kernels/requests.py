@@ -66,16 +66,24 @@ def access_ns(settings: Ints, base_ns: Ints, nodes: int, source: int, target: in
 
 @part
 def submit(
-    columns: Ints, route: Ints32, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, heap: EventHeap, tx: int
+    columns: Ints,
+    codes: Ints32,
+    route: Ints32,
+    home: Ints32,
+    settings: Ints,
+    base_ns: Ints,
+    nodes: int,
+    heap: EventHeap,
+    tx: int,
 ) -> None:
     """The client sends: to the balancer that its region is pointed at; without one it waits in vain."""
-    now, region = columns[SUBMIT_NS, tx], columns[REGION, tx]
+    now, region = columns[SUBMIT_NS, tx], codes[REGION, tx]
     balancer = route[region]
     if balancer < 0:
-        columns[REQUEST, tx] = TIMED_OUT
+        codes[REQUEST, tx] = TIMED_OUT
         columns[ANSWERED_NS, tx] = now + settings[CLIENT_TIMEOUT_NS]
         return
-    columns[BALANCER, tx] = balancer
+    codes[BALANCER, tx] = balancer
     at = now + access_ns(settings, base_ns, nodes, region, home[balancer])
     push(heap, at, event_code(AT_BALANCER, tx, 0, 0))
 
@@ -92,13 +100,15 @@ def next_server(in_use: Flags, balancer: int, start: int) -> int:
 
 
 @part
-def answer(columns: Ints, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, tx: int, told: int, at: int) -> None:
+def answer(
+    columns: Ints, codes: Ints32, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, tx: int, told: int, at: int
+) -> None:
     """The client hears what the balancer knows at a moment, unless it has given up."""
     given_up = columns[SUBMIT_NS, tx] + settings[CLIENT_TIMEOUT_NS]
-    heard = at + access_ns(settings, base_ns, nodes, home[columns[BALANCER, tx]], columns[REGION, tx])
+    heard = at + access_ns(settings, base_ns, nodes, home[codes[BALANCER, tx]], codes[REGION, tx])
     if heard > given_up:
         heard, told = given_up, TIMED_OUT
-    columns[REQUEST, tx] = told
+    codes[REQUEST, tx] = told
     columns[ANSWERED_NS, tx] = heard
 
 
@@ -122,15 +132,16 @@ def small_ns(
 @part
 def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     """The balancer chooses a server, the first time or after a try that `failed`, and sends the request to it."""
-    columns, settings, balancers, links = world.book.columns, world.settings, world.balancers, world.links
+    columns, codes, settings = world.book.columns, world.book.codes, world.settings
+    balancers, links = world.balancers, world.links
     nodes = world.nodes.state.shape[0]
-    balancer, server = columns[BALANCER, tx], columns[SERVER, tx]
+    balancer, server = codes[BALANCER, tx], codes[SERVER, tx]
     told = -1
     if failed:
-        if columns[ATTEMPT, tx] >= settings[RETRIES]:
+        if codes[ATTEMPT, tx] >= settings[RETRIES]:
             told = NO_SERVER
         else:
-            columns[ATTEMPT, tx] += 1
+            codes[ATTEMPT, tx] += 1
             if settings[REDISPATCH]:
                 other = next_server(balancers.in_use, balancer, server + 1)
                 server = other if other >= 0 else server
@@ -142,17 +153,17 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
             balancers.turn[balancer] = (server + 1) % nodes
     if told < 0 and now - columns[SUBMIT_NS, tx] > settings[CLIENT_TIMEOUT_NS]:
         told = TIMED_OUT
-    columns[SERVER, tx] = server
+    codes[SERVER, tx] = server
     if told >= 0:
-        answer(columns, balancers.home, settings, world.paths.base_ns, nodes, tx, told, now)
+        answer(columns, codes, balancers.home, settings, world.paths.base_ns, nodes, tx, told, now)
         return
     columns[SENT_NS, tx] = now
     endpoint = nodes + balancers.home[balancer]
     if links.cut[endpoint, server]:
         push(world.heap, now + settings[CONNECT_TIMEOUT_NS], event_code(TRY_AGAIN, tx, 0, 0))
         return
-    size = columns[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
-    name, attempt = columns[DRAW_ID, tx], columns[ATTEMPT, tx]
+    size = codes[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
+    name, attempt = columns[DRAW_ID, tx], codes[ATTEMPT, tx]
     at = small_ns(world.keys[KEY_RPC], name, attempt, endpoint, server, now, size, world.paths, links)
     push(world.heap, at, event_code(AT_SERVER, tx, 0, 0))
 
@@ -164,26 +175,26 @@ def pause_ns(in_use: Flags, settings: Ints, balancer: int, server: int, attempt:
         return 0
     other = next_server(in_use, balancer, server + 1) if settings[REDISPATCH] else -1
     pause: int = settings[PAUSE_NS]
-    return pause if other in (-1, server) else 0
+    return pause if other < 0 or other == server else 0
 
 
 @part
 def at_server(world: World, tx: int, now: int) -> None:
     """The request reaches the node: accepted and flooded, rejected, refused, or not answered."""
-    columns, settings, links = world.book.columns, world.settings, world.links
+    columns, codes, settings, links = world.book.columns, world.book.codes, world.settings, world.links
     nodes = world.nodes.state.shape[0]
-    server = columns[SERVER, tx]
+    server = codes[SERVER, tx]
     state = world.nodes.state[server]
-    endpoint = nodes + world.balancers.home[columns[BALANCER, tx]]
+    endpoint = nodes + world.balancers.home[codes[BALANCER, tx]]
     back = NEVER
     if state != SILENT and not links.cut[server, endpoint]:
-        name, attempt, size = columns[DRAW_ID, tx], columns[ATTEMPT, tx], settings[ANSWER_BYTES]
+        name, attempt, size = columns[DRAW_ID, tx], codes[ATTEMPT, tx], settings[ANSWER_BYTES]
         back = small_ns(world.keys[KEY_ANSWER], name, attempt, server, endpoint, now, size, world.paths, links)
     timeout = columns[SENT_NS, tx] + settings[CONNECT_TIMEOUT_NS]
     if state in (SILENT, DOWN):
         again = timeout
         if state == DOWN:
-            balancer, attempt = columns[BALANCER, tx], columns[ATTEMPT, tx]
+            balancer, attempt = codes[BALANCER, tx], codes[ATTEMPT, tx]
             again = min(back + pause_ns(world.balancers.in_use, settings, balancer, server, attempt), timeout)
         push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
         return
@@ -191,24 +202,24 @@ def at_server(world: World, tx: int, now: int) -> None:
     if take(world, tx, server, now):
         told = OK
         accept(world, tx, server, now)
-    answer(columns, world.balancers.home, settings, world.paths.base_ns, nodes, tx, told, back)
+    answer(columns, codes, world.balancers.home, settings, world.paths.base_ns, nodes, tx, told, back)
 
 
 @part
 def accept(world: World, tx: int, server: int, now: int) -> None:
     """A node has taken a transaction into its pool: it passes it on."""
-    columns = world.book.columns
-    columns[ORIGIN, tx] = server
+    columns, codes = world.book.columns, world.book.codes
+    codes[ORIGIN, tx] = server
     columns[ACCEPTED_NS, tx] = now
     columns[LAST_NS, tx] = now
     world.book.arrival_ns[tx, server] = now
-    columns[ACCEPTED_ROW, world.marks[OPEN_END]] = tx
+    codes[ACCEPTED_ROW, world.marks[OPEN_END]] = tx
     world.marks[OPEN_END] += 1
     if world.links.queueing[0]:
-        columns[MODE, tx] = SINGLE
+        codes[MODE, tx] = SINGLE
         forward(world, tx, server, -1, now)
     else:
-        columns[MODE, tx] = PATH
+        codes[MODE, tx] = PATH
         flood(world, tx, server)
         await_receipts(world, tx, server, now)
-        world.passed_bytes[server, -1] += columns[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]
+        world.passed_bytes[server, -1] += codes[SIZE_BYTES, tx] + world.settings[OVERHEAD_BYTES]

@@ -7,6 +7,8 @@ import numpy as np
 from bitcell_sim.kernels.arrays import Ints
 from bitcell_sim.kernels.compiling import njit, part
 
+_RUN = 16  # sorted by insertion before runs are merged
+
 
 @part
 def _merge(keys: Ints, source: Ints, target: Ints, start: int, middle: int, end: int) -> None:
@@ -23,6 +25,19 @@ def _merge(keys: Ints, source: Ints, target: Ints, start: int, middle: int, end:
         else:
             target[place] = source[right]
             right += 1
+
+
+@part
+def _insert(keys: Ints, order: Ints, start: int, end: int) -> None:
+    """Sort a short run in place, each position into those before it."""
+    for place in range(start + 1, end):
+        moved = order[place]
+        key = keys[moved]
+        gap = place
+        while gap > start and keys[order[gap - 1]] > key:
+            order[gap] = order[gap - 1]
+            gap -= 1
+        order[gap] = moved
 
 
 @njit
@@ -42,7 +57,9 @@ def stable_order(keys: Ints) -> Ints:
     n = keys.shape[0]
     order = np.arange(n)
     spare = np.empty_like(order)
-    width = 1
+    for start in range(0, n, _RUN):
+        _insert(keys, order, start, min(start + _RUN, n))
+    width = _RUN
     while width < n:
         for start in range(0, n, 2 * width):
             _merge(keys, order, spare, start, min(start + width, n), min(start + 2 * width, n))

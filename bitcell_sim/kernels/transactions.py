@@ -50,7 +50,6 @@ from bitcell_sim.kernels.world import (
     Balancers,
     Nodes,
     World,
-    event_code,
 )
 
 __all__ = [
@@ -92,7 +91,7 @@ def advance(world: World, until_ns: int, rows: int) -> int:
     int
         DONE, or HEAP_FULL: give the heap more room and call again.
     """
-    columns, heap = world.book.columns, world.heap
+    columns, codes, heap = world.book.columns, world.book.codes, world.heap
     balancers, settings, base_ns = world.balancers, world.settings, world.paths.base_ns
     nodes = world.nodes.state.shape[0]
     room = heap.events.shape[0] - nodes * (world.pools.coming.shape[1] + 1) - 2
@@ -110,14 +109,14 @@ def advance(world: World, until_ns: int, rows: int) -> int:
             return DONE
         if due <= now:
             world.marks[NEXT_ROW] += 1
-            submit(columns, balancers.route, balancers.home, settings, base_ns, nodes, heap, row)
+            submit(columns, codes, balancers.route, balancers.home, settings, base_ns, nodes, heap, row)
             continue
         code = heap.events[0, 1]
         kind, tx, node = code >> KIND_SHIFT, (code >> TX_SHIFT) & TX_MASK, code & INDEX_MASK
         pop(heap)
         if kind == RECEIPT:
             world.pools.counts[QUEUED, node] -= 1
-            if columns[MODE, tx] == PATH:
+            if codes[MODE, tx] == PATH:
                 take_known(world, tx, node)
         elif kind == AT_SERVER:
             at_server(world, tx, now)
@@ -144,13 +143,13 @@ def freeze(world: World, now_ns: int) -> int:
     int
         DONE, or HEAP_FULL: give the heap more room and call again.
     """
-    columns, marks = world.book.columns, world.marks
+    columns, codes, marks = world.book.columns, world.book.codes, world.marks
     nodes = world.nodes.state.shape[0]
     while marks[OPEN_FIRST] < marks[OPEN_END]:
-        tx = columns[ACCEPTED_ROW, marks[OPEN_FIRST]]
+        tx = codes[ACCEPTED_ROW, marks[OPEN_FIRST]]
         if world.heap.size[0] + nodes * nodes > world.heap.events.shape[0]:
             return HEAP_FULL
-        if columns[MODE, tx] == PATH and columns[LAST_NS, tx] + world.settings[HORIZON_NS] >= now_ns:
+        if codes[MODE, tx] == PATH and columns[LAST_NS, tx] + world.settings[HORIZON_NS] >= now_ns:
             thaw(world, tx, now_ns)
         marks[OPEN_FIRST] += 1
     return DONE

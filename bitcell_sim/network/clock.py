@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import simpy
+from simpy.core import EmptySchedule
 from simpy.events import NORMAL
 
 Handler = Callable[..., None]
@@ -34,6 +35,8 @@ class Clock(simpy.Environment):
 
     def step(self) -> None:
         """Work off the next entry of the queue: an event of SimPy's, or a call."""
+        if not self._queue:
+            raise EmptySchedule
         entry: tuple[Any, ...] = heappop(self._queue)
         self._now = entry[0]
         if len(entry) == _CALL:
@@ -43,7 +46,7 @@ class Clock(simpy.Environment):
 
     def run_until(self, at_ns: int) -> None:
         """Work off everything due before a moment, which then is now."""
-        queue: list[tuple[Any, ...]] = self._queue  # type: ignore[assignment]
+        queue: list[tuple[Any, ...]] = self._queue
         while queue and queue[0][0] < at_ns:
             entry = heappop(queue)
             self._now = entry[0]

@@ -12,8 +12,7 @@ HAProxy 2.6 configuration manual, `check`, `inter`, `fall`, `rise`, `timeout che
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import simpy
@@ -29,8 +28,7 @@ PER_REGION = "per-region"
 SERVED_HEALTH_PATH, SERVED_HEALTH_PORT = "/health", "metrics"  # what a node answers with 200; anything else is a 404
 
 
-@dataclass(frozen=True, slots=True)
-class BalancerRecord:
+class BalancerRecord(NamedTuple):
     """The balancer of a region takes a server out (up = 0) or back (up = 1)."""
 
     balancer: int

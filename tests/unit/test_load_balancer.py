@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,8 +13,8 @@ from scipy import stats
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.kernels.paths import Paths
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP, Nodes
-from bitcell_sim.network.link import healthy_links
 from bitcell_sim.network.clock import Clock
+from bitcell_sim.network.link import healthy_links
 from bitcell_sim.operations.load_balancer import BalancerRecord, HealthCheck, LoadBalancing, homes, new_balancers
 
 S = 10**9

@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-import simpy
 
 from bitcell_sim.config import catalog
 from bitcell_sim.config.geography import fibre_floor_rtt_ms

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import simpy
 
 from bitcell_sim.analysis.estimates import mean_interval
 from bitcell_sim.config.loader import load_scenario
