@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Integral
 from typing import Any
 
 from bitcell_sim.errors import InputError
@@ -105,6 +106,11 @@ class Glider:
     y: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.pattern, Pattern):
+            raise InputError(f"pattern is {self.pattern!r}: write Pattern.named('Standard') or Pattern.STANDARD")
+        for name in ("energy", "x", "y"):
+            if not isinstance(getattr(self, name), Integral):
+                raise InputError(f"{name} is {getattr(self, name)!r}: write a whole number")
         if not 0 <= self.energy <= ENERGY_MAX:
             raise InputError(f"energy {self.energy} is outside 0..{ENERGY_MAX}, which one byte a cell can hold")
         if not (0 <= self.x <= POSITION_MAX and 0 <= self.y <= POSITION_MAX):
@@ -159,8 +165,12 @@ class BattleResult:
         Hashes of the last tie-break; the smaller one wins.
     start, end : GridFigures or None
         The grid before and after; None unless asked for.
+    a, b : Glider
+        The players.
     entropy : bytes
         The 32 bytes the battle was fought with.
+    steps : int
+        Steps fought.
     """
 
     winner: int
@@ -172,7 +182,10 @@ class BattleResult:
     lex_hash: tuple[int, int]
     start: GridFigures | None
     end: GridFigures | None
+    a: Glider
+    b: Glider
     entropy: bytes
+    steps: int
 
     @property
     def outcome(self) -> str:
@@ -222,6 +235,27 @@ class BattleResult:
         }
 
 
+def check_bytes(name: str, value: bytes) -> None:
+    """Refuse an entropy or a seed that is not 32 bytes, such as its hex digits.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    value : bytes
+        What was given.
+
+    Raises
+    ------
+    InputError
+        If it is no bytes, or not 32 of them.
+    """
+    if not isinstance(value, bytes):
+        raise InputError(f"{name} is {type(value).__name__}: give {ENTROPY_BYTES} bytes, such as bytes.fromhex(digits)")
+    if len(value) != ENTROPY_BYTES:
+        raise InputError(f"{name} has {len(value)} bytes: give {ENTROPY_BYTES}")
+
+
 def _signed(position: int) -> int:
     """Give the signed 64-bit word with the same bits, so that one compiled kernel serves every position."""
     return position if position <= POSITION_MAX // 2 else position - POSITION_MAX - 1
@@ -264,8 +298,7 @@ def fight(
     >>> battle.outcome, battle.energy_raw
     ('AWins', (2080, 0))
     """
-    if len(entropy) != ENTROPY_BYTES:
-        raise InputError(f"entropy has {len(entropy)} bytes: give {ENTROPY_BYTES}")
+    check_bytes("entropy", entropy)
     if not 0 <= steps <= STEPS_MAX:
         raise InputError(f"steps {steps} is outside 0..{STEPS_MAX}")
     player_a = (a.pattern.index, a.energy, _signed(a.x), _signed(a.y))
@@ -283,5 +316,8 @@ def fight(
         (lex_a, lex_b),
         GridFigures(*figures[12:15]) if full else None,
         GridFigures(*figures[15:]) if full else None,
+        a,
+        b,
         entropy,
+        steps,
     )

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bitcell_sim.chain.battle import (
     BATTLE_STEPS,
@@ -26,16 +26,13 @@ from bitcell_sim.chain.battle import (
     ENTROPY_BYTES,
     POSITION_MAX,
     STEPS_MAX,
+    BattleResult,
     Glider,
-    GridFigures,
     Pattern,
-    fight,
 )
-from bitcell_sim.chain.tournament import Match, tournament
+from bitcell_sim.chain.battle_entries import BattleEntry, Entry, SoupEntry, TournamentEntry
+from bitcell_sim.chain.tournament import TournamentResult
 from bitcell_sim.errors import ConfigError, Finding, InputError
-from bitcell_sim.kernels.battle_rules import dense_fnv
-from bitcell_sim.kernels.dense_automaton import soup, step_dense
-from bitcell_sim.kernels.ships import SIDE
 
 LISTS = ("battles", "tournaments", "soups")
 KEYS = {
@@ -111,6 +108,8 @@ class _Reader:
     def glider(self, value: Any, key: str) -> Glider:
         """Give a player's choice."""
         record = self.record(value, key, "glider")
+        if value == {}:
+            self.fault(key, f"is empty: give {', '.join(KEYS['glider'])}")
         pattern = Pattern.STANDARD
         name = record.get("pattern")
         if isinstance(name, str):
@@ -133,91 +132,138 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _glider_dict(glider: Glider) -> dict[str, Any]:
-    return {"pattern": glider.pattern.value, "energy": glider.energy, "x": glider.x, "y": glider.y}
-
-
-def _match_dict(match: Match, miners: list[Glider]) -> dict[str, Any]:
-    return {
-        "round": match.round_number,
-        "match_index": match.match_index,
-        "final": match.final,
-        "miner_a": match.miner_a,
-        "miner_b": match.miner_b,
-        "winner": match.winner,
-        "a": _glider_dict(miners[match.miner_a]),
-        "b": _glider_dict(miners[match.miner_b]),
-        "steps": BATTLE_STEPS,
-        "entropy": match.entropy.hex(),
-        "history": match.final,
-        "expect": match.result.as_dict(),
-    }
-
-
-def grid_figures(grid: np.ndarray[Any, np.dtype[np.uint8]]) -> GridFigures:
-    """Count and hash a whole grid.
-
-    Parameters
-    ----------
-    grid : ndarray of uint8, shape (side, side)
-        Energy of each cell.
-    """
-    return GridFigures(int(np.count_nonzero(grid)), int(grid.sum(dtype=np.int64)), int(dense_fnv(grid.ravel())))
-
-
-Job = Callable[[], dict[str, Any]]
-
-
-def _battle_job(reader: _Reader, record: dict[str, Any], key: str) -> Job:
+def _battle(reader: _Reader, record: dict[str, Any], key: str) -> BattleEntry:
     a, b = (reader.glider(record.get(player), f"{key}.{player}") for player in ("a", "b"))
     entropy = reader.entropy(record, "entropy", key)
     steps = reader.whole(record, "steps", key, STEPS_MAX, BATTLE_STEPS)
-    history = reader.flag(record, "history", key)
-    return lambda: fight(a, b, entropy=entropy, steps=steps, history=history).as_dict()
+    return BattleEntry(record, a, b, entropy, steps, reader.flag(record, "history", key))
 
 
-def _tournament_job(reader: _Reader, record: dict[str, Any], key: str) -> Job:
+def _tournament(reader: _Reader, record: dict[str, Any], key: str) -> TournamentEntry:
     seed = reader.entropy(record, "seed", key)
     given = record.get("miners")
     if not isinstance(given, list) or not given:
         problem = "is empty" if given == [] else f"is {_shown(given) if 'miners' in record else 'missing'}"
         reader.fault(f"{key}.miners", f"{problem}: list at least one glider")
         given = []
-    miners = [reader.glider(value, f"{key}.miners.{index}") for index, value in enumerate(given)]
-
-    def job() -> dict[str, Any]:
-        outcome = tournament(miners, seed, full=True)
-        return {
-            "winner": outcome.winner,
-            "rounds": outcome.rounds,
-            "byes": [list(bye) for bye in outcome.byes],
-            "matches": [_match_dict(match, miners) for match in outcome.matches],
-        }
-
-    return job
+    miners = tuple(reader.glider(value, f"{key}.miners.{index}") for index, value in enumerate(given))
+    return TournamentEntry(record, miners, seed)
 
 
-def _soup_job(reader: _Reader, record: dict[str, Any], key: str) -> Job:
+def _soup(reader: _Reader, record: dict[str, Any], key: str) -> SoupEntry:
     seed = reader.whole(record, "splitmix64_seed", key, POSITION_MAX)
     density = reader.whole(record, "density_of_256", key, DENSITY_MAX)
-    steps = reader.whole(record, "steps", key, STEPS_MAX)
+    return SoupEntry(record, seed, density, reader.whole(record, "steps", key, STEPS_MAX))
 
-    def job() -> dict[str, Any]:
-        before = soup(np.uint64(seed), density, SIDE)
-        start, end = grid_figures(before), grid_figures(step_dense(before, steps))
+
+MAKERS: dict[str, Callable[[_Reader, dict[str, Any], str], Entry]] = {
+    "battles": _battle,
+    "tournaments": _tournament,
+    "soups": _soup,
+}
+
+
+@dataclass(frozen=True)
+class BattleFile:
+    """A battle file, checked.
+
+    Parameters
+    ----------
+    where : str
+        The file.
+    entries : dict of str to tuple
+        Its lists, by name.
+    """
+
+    where: str
+    entries: dict[str, tuple[Entry, ...]]
+
+    def results(self) -> dict[str, list[dict[str, Any]]]:
+        """Fight everything: the file's lists, each object with a ``result``.
+
+        Returns
+        -------
+        dict
+            For battles and soups figures under the names of a vector's ``expect``, for tournaments ``winner``,
+            ``rounds``, ``byes`` and ``matches``.
+        """
         return {
-            "initial_live": start.live,
-            "initial_total_energy": start.total_energy,
-            "initial_fnv1a64": f"{start.fnv1a64:016x}",
-            "live": end.live,
-            "total_energy": end.total_energy,
-            "grid_fnv1a64": f"{end.fnv1a64:016x}",
+            kind: [{**one.record, "result": one.result()} for one in listed] for kind, listed in self.entries.items()
         }
 
-    return job
+    def battle(self, which: str | None = None) -> BattleResult:
+        """Fight one battle of the file; of a tournament its final.
 
+        Parameters
+        ----------
+        which : str, optional
+            An ``id`` of the file, or a place such as ``battles.3``, ``tournaments.0`` or ``tournaments.0.matches.2``;
+            the first battle without it, or the first tournament's final where there is no battle.
 
-MAKERS = {"battles": _battle_job, "tournaments": _tournament_job, "soups": _soup_job}
+        Raises
+        ------
+        InputError
+            If there is no such battle.
+        """
+        place, entry, match = self._find(which, ("battles", "tournaments"))
+        if isinstance(entry, BattleEntry):
+            return entry.fight()
+        if not isinstance(entry, TournamentEntry):
+            raise InputError(
+                f"{self.where}: {place} is a soup, in which nobody fights: choose a battle or a tournament"
+            )
+        matches = entry.fight().matches
+        if not matches:
+            raise InputError(f"{self.where}: {place} has one miner, so nothing is fought in it")
+        if match is not None and match >= len(matches):
+            raise InputError(f"{self.where}: {place} has matches 0 to {len(matches) - 1}, and no {match}")
+        return matches[-1 if match is None else match].result
+
+    def tournament(self, which: str | None = None) -> TournamentResult:
+        """Fight one tournament of the file.
+
+        Parameters
+        ----------
+        which : str, optional
+            An ``id`` of the file, or a place such as ``tournaments.0``; the first without it.
+
+        Raises
+        ------
+        InputError
+            If there is no such tournament.
+        """
+        place, entry, match = self._find(which, ("tournaments",))
+        if match is not None:
+            raise InputError(f"{self.where}: {which} is a match, and a bracket shows them all: write {place}")
+        if not isinstance(entry, TournamentEntry):
+            raise InputError(f"{self.where}: {place} is no tournament, so it has no bracket")
+        return entry.fight()
+
+    def _find(self, which: str | None, kinds: tuple[str, ...]) -> tuple[str, Entry, int | None]:
+        """Place, entry and number of the match, if one was named; the first entry of some kinds without a name."""
+        places = {f"{kind}.{number}": one for kind, listed in self.entries.items() for number, one in enumerate(listed)}
+        if which is None:
+            for kind in kinds:
+                if self.entries.get(kind):
+                    return f"{kind}.0", self.entries[kind][0], None
+            raise InputError(f"{self.where}: holds no {' and no '.join(kinds)} to draw")
+        named = [place for place, one in places.items() if one.record.get("id") == which]
+        if len(named) > 1:
+            raise InputError(f"{self.where}: {' and '.join(named)} have the id {which!r}: choose by place")
+        if named:
+            return named[0], places[named[0]], None
+        parts = re.fullmatch(r"(tournaments\.\d+)\.matches\.(\d+)", which)
+        place, match = (parts[1], int(parts[2])) if parts else (which, None)
+        if place in places:
+            return place, places[place], match
+        known = [*(str(one.record["id"]) for one in places.values() if "id" in one.record), *places]
+        near = difflib.get_close_matches(which, known, n=1)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"it has {', '.join(known[:6])}{', ...' if len(known) > 6 else ''}"
+        )
+        raise InputError(f"{self.where}: has no {which!r}: {hint}")
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -237,49 +283,44 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def run_battle_file(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Check a battle file and fight everything in it.
+def read_battle_file(path: Path) -> BattleFile:
+    """Read and check a battle file.
 
     Parameters
     ----------
     path : Path
         A JSON file.
 
-    Returns
-    -------
-    dict
-        The file's lists, each object with a ``result``: for battles and soups figures under the names of a
-        vector's ``expect``, for tournaments ``winner``, ``rounds``, ``byes`` and ``matches``.
-
     Raises
     ------
     InputError
-        If the file cannot be read or has faults; nothing is fought, and all faults are listed.
+        If the file cannot be read or has faults; all are listed.
     """
     content = _load(path)
     reader = _Reader(str(path))
-    jobs: dict[str, list[tuple[dict[str, Any], Job]]] = {}
+    entries: dict[str, tuple[Entry, ...]] = {}
     for name, value in content.items():
         near = difflib.get_close_matches(name, [kind for kind in LISTS if kind not in content], n=1)
         if near and isinstance(value, list):
             reader.fault(name, f"is not a list this file may hold: did you mean {near[0]!r}?")
     for kind in LISTS:
-        if kind not in content:
-            continue
-        entries = content[kind]
-        if not isinstance(entries, list):
-            reader.fault(kind, f"is {_shown(entries)}, and should be a list")
-            continue
-        jobs[kind] = []
-        for index, entry in enumerate(entries):
-            key = f"{kind}.{index}"
-            record = reader.record(entry, key, kind)
-            if record:
-                jobs[kind].append((record, MAKERS[kind](reader, record, key)))
-            elif entry == {}:
-                reader.fault(key, f"is empty: give {', '.join(KEYS[kind])}")
-    if not reader.findings and not any(jobs.values()):
+        if kind in content:
+            entries[kind] = tuple(_entries(reader, kind, content[kind]))
+    if not reader.findings and not any(entries.values()):
         reader.fault("", f"nothing to fight: give a list of {', '.join(LISTS)} with at least one entry")
     if reader.findings:
         raise ConfigError(reader.findings)
-    return {kind: [{**record, "result": job()} for record, job in entries] for kind, entries in jobs.items()}
+    return BattleFile(str(path), entries)
+
+
+def _entries(reader: _Reader, kind: str, listed: Any) -> Iterator[Entry]:
+    if not isinstance(listed, list):
+        reader.fault(kind, f"is {_shown(listed)}, and should be a list")
+        return
+    for index, value in enumerate(listed):
+        key = f"{kind}.{index}"
+        record = reader.record(value, key, kind)
+        if record:
+            yield MAKERS[kind](reader, record, key)
+        elif value == {}:
+            reader.fault(key, f"is empty: give {', '.join(KEYS[kind])}")

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bitcell_sim.chain.battle import ENTROPY_BYTES, BattleResult, Glider, fight
+from bitcell_sim.chain.battle import BattleResult, Glider, check_bytes, fight
 from bitcell_sim.errors import InputError
 
 FINALISTS = 2
@@ -67,12 +67,18 @@ class TournamentResult:
         (round, participant) of each that went on without a fight.
     matches : tuple of Match
         All battles, in order.
+    gliders : tuple of Glider
+        Who took part.
+    seed : bytes
+        The 32 bytes it was fought with.
     """
 
     winner: int
     rounds: int
     byes: tuple[tuple[int, int], ...]
     matches: tuple[Match, ...]
+    gliders: tuple[Glider, ...]
+    seed: bytes
 
 
 def match_entropy(seed: bytes, round_number: int, match_index: int) -> bytes:
@@ -124,8 +130,7 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
     """
     if not gliders:
         raise InputError("a tournament needs at least one participant, and none was given")
-    if len(seed) != ENTROPY_BYTES:
-        raise InputError(f"the tournament's seed has {len(seed)} bytes: give {ENTROPY_BYTES}")
+    check_bytes("the tournament's seed", seed)
     left = list(range(len(gliders)))
     matches: list[Match] = []
     byes: list[tuple[int, int]] = []
@@ -145,7 +150,7 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
             byes.append((round_number, left[-1]))
         left = winners
         round_number += 1
-    return TournamentResult(left[0], round_number, tuple(byes), tuple(matches))
+    return TournamentResult(left[0], round_number, tuple(byes), tuple(matches), tuple(gliders), seed)
 
 
 def shuffle_bracket(indices: Sequence[int], seed: bytes) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bitcell_sim.chain.battle import BattleResult, Glider, Pattern, fight
-from bitcell_sim.chain.battle_file import run_battle_file
+from bitcell_sim.chain.battle_file import read_battle_file
 from bitcell_sim.chain.tournament import match_entropy, tournament
 
 PATH = Path(__file__).with_name("battles.json")
@@ -92,7 +92,7 @@ def test_the_file_itself(kept: bool, tmp_path: Path) -> None:
                 for claim in claims:
                     del entry[claim]
         copy.write_text(json.dumps(stripped), encoding="utf-8")
-    results = run_battle_file(copy)
+    results = read_battle_file(copy).results()
     for kind in ("battles", "soups"):
         for vector, found in zip(VECTORS[kind], results[kind], strict=True):
             assert found["id"] == vector["id"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bitcell_sim.chain.battle import Glider, Pattern, fight
-from bitcell_sim.chain.battle_file import run_battle_file
+from bitcell_sim.chain.battle_file import read_battle_file
 from bitcell_sim.errors import ConfigError, InputError
 
 SEED = "00" * 32
@@ -78,7 +78,7 @@ FAULTS = [
 @pytest.mark.parametrize(("content", "key", "problem"), FAULTS, ids=[f"{key} {text[:24]}" for _, key, text in FAULTS])
 def test_each_fault_is_named(content: Any, key: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        run_battle_file(written(tmp_path, content))
+        read_battle_file(written(tmp_path, content))
     (finding,) = caught.value.findings
     assert finding.key == key
     assert problem in finding.problem
@@ -88,7 +88,7 @@ def test_each_fault_is_named(content: Any, key: str, problem: str, tmp_path: Pat
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
     wrong = {"battles": [battle(steps=-1, entropy="")], "tournaments": [contest(miners=[])], "soups": [soup(steps=-2)]}
     with pytest.raises(ConfigError) as caught:
-        run_battle_file(written(tmp_path, wrong))
+        read_battle_file(written(tmp_path, wrong))
     keys = [finding.key for finding in caught.value.findings]
     assert keys == ["battles.0.entropy", "battles.0.steps", "tournaments.0.miners", "soups.0.steps"]
 
@@ -122,24 +122,24 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
 )
 def test_unusable_files(content: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=problem):
-        run_battle_file(written(tmp_path, content))
+        read_battle_file(written(tmp_path, content))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.json: cannot be read: No such file"):
-        run_battle_file(tmp_path / "nowhere.json")
+        read_battle_file(tmp_path / "nowhere.json")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
-        run_battle_file(tmp_path)
+        read_battle_file(tmp_path)
     binary = tmp_path / "binary.json"
     binary.write_bytes(b'{"battles": "\xff"}')
     with pytest.raises(InputError, match="byte 13 is not UTF-8"):
-        run_battle_file(binary)
+        read_battle_file(binary)
 
 
 def test_defaults_and_other_keys(tmp_path: Path) -> None:
     """Steps, energy, position and history may be left out; keys of one's own stay; given results do not count."""
     entry = battle(steps=..., note="mine", expect={"outcome": "BWins"}, result={"outcome": "BWins"}, weather="fine")
-    (found,) = run_battle_file(written(tmp_path, {"battles": [entry], "remark": 1}))["battles"]
+    (found,) = read_battle_file(written(tmp_path, {"battles": [entry], "remark": 1})).results()["battles"]
     expected = fight(Glider.of(Pattern.STANDARD), Glider.of(Pattern.HEAVYWEIGHT), entropy=bytes(32)).as_dict()
     assert found == {**entry, "result": expected}
     assert expected["outcome"] == "AWins"
@@ -148,7 +148,7 @@ def test_defaults_and_other_keys(tmp_path: Path) -> None:
 
 def test_upper_case_digits_and_a_tournament_of_one(tmp_path: Path) -> None:
     content = {"battles": [battle(entropy="AB" * 32)], "tournaments": [contest()]}
-    results = run_battle_file(written(tmp_path, content))
+    results = read_battle_file(written(tmp_path, content)).results()
     assert results["battles"][0]["result"]["noise_iterations"] > 0
     assert results["tournaments"][0]["result"] == {"winner": 0, "rounds": 0, "byes": [], "matches": []}
     assert "soups" not in results
@@ -156,7 +156,9 @@ def test_upper_case_digits_and_a_tournament_of_one(tmp_path: Path) -> None:
 
 def test_soups_at_both_ends(tmp_path: Path) -> None:
     content = {"soups": [soup(density_of_256=0, steps=3), soup(density_of_256=256), soup(density_of_256=256, steps=1)]}
-    empty, full, crowded = (entry["result"] for entry in run_battle_file(written(tmp_path, content))["soups"])
+    empty, full, crowded = (
+        entry["result"] for entry in read_battle_file(written(tmp_path, content)).results()["soups"]
+    )
     assert (empty["initial_live"], empty["live"], empty["total_energy"]) == (0, 0, 0)
     assert full["live"] == full["initial_live"] == 1024**2
     assert crowded["live"] == 0

@@ -12,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bitcell_sim.chain.battle import BattleResult, Glider, Pattern, fight
-from bitcell_sim.chain.battle_replay import replay
 from bitcell_sim.chain.tournament import match_entropy, shuffle_bracket, tournament
 from bitcell_sim.errors import InputError
 
@@ -110,6 +109,12 @@ def test_shuffle_follows_its_formula() -> None:
         (lambda: Glider(Pattern.STANDARD, -1), "energy -1 is outside"),
         (lambda: Glider(Pattern.STANDARD, 1, -1), r"position \(-1, 0\) is outside"),
         (lambda: Glider(Pattern.STANDARD, 1, 0, 2**64), "is outside 0"),
+        (lambda: Glider("Standard", 100), r"pattern is 'Standard': write Pattern.named\('Standard'\)"),  # type: ignore[arg-type]
+        (lambda: Glider(Pattern.STANDARD, 9.5), "energy is 9.5: write a whole number"),  # type: ignore[arg-type]
+        (lambda: Glider(Pattern.STANDARD, 1, "3"), "x is '3': write a whole number"),  # type: ignore[arg-type]
+        (lambda: Pattern.named("standard"), "'standard' is not a pattern: did you mean 'Standard'?"),
+        (lambda: tournament([STANDARD], "00" * 32), "seed is str: give 32 bytes"),  # type: ignore[arg-type]
+        (lambda: fight(STANDARD, STANDARD, entropy="0" * 32), "is str: give 32 bytes"),  # type: ignore[arg-type]
         (lambda: fight(STANDARD, STANDARD, entropy=bytes(33)), "entropy has 33 bytes: give 32"),
         (lambda: fight(STANDARD, STANDARD, entropy=bytes(32), steps=-1), "steps -1 is outside"),
         (lambda: fight(STANDARD, STANDARD, entropy=bytes(32), steps=10**8), "steps 100000000 is outside"),
@@ -136,16 +141,3 @@ def test_a_position_of_64_bits_enters_the_hash_whole() -> None:
     assert one.lex_hash[0] != one.lex_hash[1]
     assert one.winner != other.winner
     assert one.winner == (0 if one.lex_hash[0] < one.lex_hash[1] else 1)
-
-
-def test_replay_ends_where_the_battle_ends() -> None:
-    entropy = bytes(range(32))
-    heavy = Glider.of(Pattern.HEAVYWEIGHT)
-    pictures = list(replay(STANDARD, heavy, entropy=entropy, steps=25, every=10))
-    assert [step for step, _ in pictures] == [0, 10, 20, 25]
-    result = fight(STANDARD, heavy, entropy=entropy, steps=25)
-    assert result.start is not None
-    assert result.end is not None
-    for cells, figures in ((pictures[0][1], result.start), (pictures[-1][1], result.end)):
-        assert len(cells) == figures.live
-        assert cells[:, 2].sum() == figures.total_energy
