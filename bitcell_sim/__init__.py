@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from bitcell_sim.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from bitcell_sim.chain.battle import Glider, Pattern, fight
-    from bitcell_sim.chain.tournament import tournament
+    from bitcell_sim.chain.battle import Glider, Pattern
     from bitcell_sim.config.loader import load_scenario
     from bitcell_sim.errors import ConfigError, InputError, LabError
+    from bitcell_sim.report.contests import Battle, Tournament
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
+    from bitcell_sim.studies.fights import fight, tournament
     from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
 
 _HOMES = {
+    "Battle": "report.contests",
     "ConfigError": "errors",
     "Glider": "chain.battle",
     "InputError": "errors",
@@ -27,17 +29,19 @@ _HOMES = {
     "Pattern": "chain.battle",
     "Run": "report.results",
     "Scorecard": "report.scorecard",
-    "fight": "chain.battle",
+    "Tournament": "report.contests",
+    "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
     "ping": "studies.lab",
     "replicate": "studies.lab",
     "simulate": "studies.lab",
-    "tournament": "chain.tournament",
+    "tournament": "studies.fights",
     "verify": "studies.lab",
 }
 
 __all__ = [
+    "Battle",
     "ConfigError",
     "Glider",
     "InputError",
@@ -45,6 +49,7 @@ __all__ = [
     "Pattern",
     "Run",
     "Scorecard",
+    "Tournament",
     "fight",
     "load_run",
     "load_scenario",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -79,7 +79,7 @@ def progress(quiet: bool) -> Iterator[Tell]:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file whole or not at all; ``-`` is standard output.
+    """Write a text file whole or not at all; ``-`` is standard output.
 
     Raises
     ------
@@ -88,17 +88,40 @@ def write_text(path: str, text: str) -> None:
     """
     if path == "-":
         sys.stdout.write(text)
-        return
-    target = Path(path)
-    unfinished = target.with_name(target.name + ".part")
+    else:
+        write_bytes(Path(path), text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; its folder is made.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    unfinished = path.with_name(path.name + ".part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
     except OSError as error:
         with suppress(OSError):
             unfinished.unlink()
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def check_suffix(option: str, path: Path | None, suffixes: Sequence[str]) -> None:
+    """Refuse a file whose name does not end as a picture of that kind does.
+
+    Raises
+    ------
+    InputError
+        If it ends otherwise.
+    """
+    if path is not None and path.suffix.lower() not in suffixes:
+        has = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
+        raise InputError(f"{option} {path}: {has}, and should end in {' or '.join(suffixes)}")
 
 
 def answer(json_path: str | None, content: Mapping[str, Any]) -> bool:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bitcell_sim.cli.common import Json, Quiet, Seed, Sets, Workers, answer, console, progress
+from bitcell_sim.cli.common import (
+    Json,
+    Quiet,
+    Seed,
+    Sets,
+    Workers,
+    answer,
+    check_suffix,
+    console,
+    progress,
+    write_bytes,
+)
+from bitcell_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from bitcell_sim.chain.battle_file import BattleFile
 
 YEARS_PER_REPLICATION = 500
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog="Example: bitcell-sim battles battles.json --json results.json")(battles)
+    app.command(epilog="Example: bitcell-sim battles battles.json --animate battle.gif")(battles)
     app.command(epilog="Example: bitcell-sim proof --grid 32 --steps 10 --cores 4")(proof)
     app.command(epilog="Example: bitcell-sim availability --years 10000")(availability)
     app.command(epilog="Example: bitcell-sim bench hour")(bench)
@@ -23,22 +38,56 @@ def register(app: typer.Typer) -> None:
 
 def battles(
     file: Annotated[Path, typer.Argument(help="JSON of battles, tournaments and soups.")],
+    animate: Annotated[
+        Path | None, typer.Option("--animate", metavar="OUT", help="Draw a battle: OUT.gif moves, OUT.png is a strip.")
+    ] = None,
+    bracket: Annotated[
+        Path | None, typer.Option("--bracket", metavar="OUT.png", help="Draw the bracket of a tournament.")
+    ] = None,
+    which: Annotated[
+        str | None, typer.Option("--which", metavar="ID", help="What to draw: an id, or a place such as battles.3.")
+    ] = None,
     json_path: Json = None,
 ) -> int:
-    """Fight the battles of a file, bit for bit as upstream does."""
-    from bitcell_sim.chain.battle_file import run_battle_file
+    """Fight the battles of a file, bit for bit as upstream does, and draw one."""
+    from bitcell_sim.chain.battle_file import read_battle_file
 
-    results = run_battle_file(file)
+    check_suffix("--animate", animate, (".gif", ".png"))
+    check_suffix("--bracket", bracket, (".png",))
+    if which is not None and animate is None and bracket is None:
+        raise InputError("--which says what to draw: give --animate OUT.gif or --bracket OUT.png with it")
+    fights = read_battle_file(file)
+    _draw(fights, which, animate, bracket)
+    results = fights.results()
     if not answer(json_path, results):
-        for fought in results.get("battles", []):
-            result = fought["result"]
-            a, b = fought["a"]["pattern"], fought["b"]["pattern"]
-            typer.echo(f"{fought.get('id', ''):12} {a} against {b}: {result['outcome']} by {result['decided_by']}")
-        for held in results.get("tournaments", []):
-            typer.echo(f"{held.get('id', ''):12} {len(held['miners'])} miners: miner {held['result']['winner']} wins")
-        for soup in results.get("soups", []):
-            typer.echo(f"{soup.get('id', ''):12} soup of {soup['steps']} steps: {soup['result']['live']} cells live")
+        _print_battles(results)
+        for path in filter(None, (animate, bracket)):
+            typer.echo(f"drawn: {path}")
     return 0
+
+
+def _draw(fights: BattleFile, which: str | None, animate: Path | None, bracket: Path | None) -> None:
+    """Draw what was asked for; both are looked for before anything is drawn."""
+    from bitcell_sim.report.contests import Battle, Tournament
+
+    battle = None if animate is None else Battle.of(fights.battle(which))
+    tournament = None if bracket is None else Tournament.of(fights.tournament(which))
+    if animate is not None and battle is not None:
+        moving = animate.suffix.lower() == ".gif"
+        write_bytes(animate, battle.plot.film().gif if moving else battle.plot.strip().png(200))
+    if bracket is not None and tournament is not None:
+        write_bytes(bracket, tournament.plot.bracket().png())
+
+
+def _print_battles(results: dict[str, list[dict[str, Any]]]) -> None:
+    for fought in results.get("battles", []):
+        result = fought["result"]
+        a, b = fought["a"]["pattern"], fought["b"]["pattern"]
+        typer.echo(f"{fought.get('id', ''):12} {a} against {b}: {result['outcome']} by {result['decided_by']}")
+    for held in results.get("tournaments", []):
+        typer.echo(f"{held.get('id', ''):12} {len(held['miners'])} miners: miner {held['result']['winner']} wins")
+    for soup in results.get("soups", []):
+        typer.echo(f"{soup.get('id', ''):12} soup of {soup['steps']} steps: {soup['result']['live']} cells live")
 
 
 def proof(

@@ -59,10 +59,20 @@ STYLE: Any = {
 class LabFigure(Figure):
     """A figure that shows itself in a notebook and needs no window."""
 
-    def _repr_png_(self) -> bytes:
+    def png(self, dpi: float = 144) -> bytes:
+        """Give the picture as a PNG file, the same bytes each time.
+
+        Parameters
+        ----------
+        dpi : float
+            Pixels an inch.
+        """
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=144)
+        self.savefig(buffer, format="png", dpi=dpi)
         return buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
 
 
 def latency_cdf(
