@@ -257,7 +257,7 @@ class EnergyView:
         axes.set_xlim(0, max(1, story.battle.steps))
         axes.set_ylim(0, 1.1 * max(1, energies.max()))
         every = self._steps[1] - self._steps[0] if last else 1
-        axes.set_xlabel(f"step{f' (every {every} drawn)' if every > 1 else ''}", labelpad=1)
+        axes.set_xlabel(f"step{f' (one in {every} drawn)' if every > 1 else ''}", labelpad=1)
         axes.set_ylabel("energy")
         axes.grid(color=GRID, alpha=0.25, linewidth=0.7)
         axes.legend(loc="upper center", ncols=2)

@@ -150,7 +150,7 @@ def test_the_strip_has_five_moments_and_its_reason() -> None:
     said = texts(figure)
     assert {text for text in said if text.startswith("step ")} == {
         *(f"step {step:,}" for step in (0, 250, 500, 750, 1000)),
-        "step (every 4 drawn)",
+        "step (one in 4 drawn)",
     }
     assert said.count("2,080") == 2, "in B's region at the start, in A's at the end"
     assert any("has drifted into A's region and counts for A" in text for text in said)
