@@ -76,7 +76,7 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
     Examples
     --------
     >>> from bitcell_sim import Pattern
-    >>> outcome = tournament([Glider.of(Pattern.STANDARD, 100, 100)] * 7, bytes(32))
+    >>> outcome = tournament([Glider.of(Pattern.STANDARD, 100, 100)] * 7, bytes(range(32)))
     >>> outcome.rounds, outcome.frame["decided_by"].tolist()
     (3, ['lex', 'lex', 'lex', 'lex', 'lex', 'mii'])
     """
