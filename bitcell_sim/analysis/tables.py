@@ -16,6 +16,7 @@ MOMENT = {
     "adoptions": "adopted_ms",
     "balancers": "at_ms",
     "blocks": "built_ms",
+    "evidence": "at_ms",
     "finals": "at_ms",
     "proofs": "queued_ms",
     "recoveries": "at_ms",

@@ -65,6 +65,32 @@ class Ballots:
         found = self._file(ballot, voter, now_ns, nodes, arrivals_ns, self._stakes, self._quorum, self._sooner)
         return [(node, ballot.item(-1, node)) for node in self._sooner[:found].tolist()] if found else []
 
+    def first_only(self, kind: VoteKind, block: Block, voter: int) -> list[tuple[Block, int, int, int]]:
+        """Take back, node by node, the later of two votes of one voter for different blocks: it counts for nothing.
+
+        Parameters
+        ----------
+        kind, block, voter
+            A vote just noted.
+
+        Returns
+        -------
+        list of (Block, int, int, int)
+            What was taken back: its block, the node, and when it arrives there and the earlier one did, nanoseconds.
+        """
+        back = []
+        at_height = self._ballots[block.height]
+        for other in at_height:
+            if other is block:
+                continue
+            one, two = at_height[block][kind], at_height[other][kind]
+            for node in np.flatnonzero((one[voter] < NEVER) & (two[voter] < NEVER)).tolist():
+                later, ballot = (block, one) if one[voter, node] >= two[voter, node] else (other, two)
+                first_ns, at_ns = sorted((one.item(voter, node), two.item(voter, node)))
+                self._drop(ballot, node, [voter])
+                back.append((later, node, at_ns, first_ns))
+        return back
+
     def blocks(self, height: int) -> list[Block]:
         """Blocks of a height that have been voted on."""
         return list(self._ballots.get(height, ()))
@@ -94,9 +120,12 @@ class Ballots:
     def lose(self, kind: VoteKind, block: Block, node: int, voters: Sequence[int]) -> int:
         """Votes that came while a node was down never arrived: give when it sees a quorum without them."""
         ballot = self._ballots[block.height][block][kind]
+        self._drop(ballot, node, voters)
+        return int(ballot[-1, node])
+
+    def _drop(self, ballot: Ints, node: int, voters: Sequence[int]) -> None:
         ballot[list(voters), node] = NEVER
         ballot[-1, node] = quorum_ns(ballot, node, self._stakes, self._quorum)
-        return int(ballot[-1, node])
 
     def forget_below(self, height: int) -> None:
         """Drop the heights below one."""

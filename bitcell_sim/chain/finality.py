@@ -8,7 +8,8 @@ other. Prevote the lock, else the heaviest valid block of the height. When more 
 prevoted one block in the node's current round, lock it and precommit it. A lock gives way only to such a majority for
 another block in a later round. When more than two thirds have precommitted one block in one round, it is final. A round
 that reaches no end rises to the next after its time-out; a node that sees more than a third of the stake in a later
-round joins it.
+round joins it. Two votes of one node for different blocks in one height, round and kind are equivocation: the second
+counts for nothing, and who holds both has the evidence.
 
 References
 ----------
@@ -71,6 +72,7 @@ class Reaction:
     timer_round: int | None = None
     locked: Block | None = None
     final: Block | None = None
+    equivocation: Vote | None = None
 
 
 NOTHING = Reaction()  # what most votes call for
@@ -108,11 +110,13 @@ class HeightVoting:
         self.lock: Block | None = None
         self.lock_round = -1
         self.final: Block | None = None
+        self.final_round = -1
         self.blocks: list[Block] = []
         self._tallies: dict[tuple[int, VoteKind], Tally] = {}
         self._rounds: list[int] = []  # with a vote, ascending
         self._begun = False
         self._cast: dict[tuple[int, VoteKind], Vote] = {}
+        self._accused: set[tuple[int, VoteKind, int]] = set()
 
     def on_block(self, block: Block) -> Reaction:
         """Take a block of this height that has been checked and stands on what is final."""
@@ -138,10 +142,10 @@ class HeightVoting:
     def on_vote(self, vote: Vote) -> Reaction:
         """Count another node's vote."""
         if self.final is not None:
-            return NOTHING
+            return self.on_late_vote(vote)
         tally = self._tally(vote.round, vote.kind)
         if not tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
-            return NOTHING
+            return self._compare(tally, vote)
         rises = vote.round > self.round >= 0 and self._stake_in(vote.round) >= self._third
         decides = tally.stake[vote.block] >= self._quorum and vote.block in self.blocks
         if not (rises or decides):
@@ -169,6 +173,21 @@ class HeightVoting:
         tally = self._tallies.get((0, kind))
         return [voter for voter in voters if tally is None or voter not in tally.voted]
 
+    def on_late_vote(self, vote: Vote) -> Reaction:
+        """Take a vote on a height that is over: it moves nothing any more, but may contradict another."""
+        tally = self._tally(vote.round, vote.kind)
+        if tally.add(vote.voter, vote.block, self._stakes[vote.voter]):
+            return NOTHING
+        return self._compare(tally, vote)
+
+    def accuse(self, vote: Vote) -> Reaction:
+        """Hold a vote against its voter that contradicts an earlier one, once a round and kind."""
+        case = (vote.round, vote.kind, vote.voter)
+        if case in self._accused:
+            return NOTHING
+        self._accused.add(case)
+        return Reaction(equivocation=vote)
+
     def on_timeout(self, round_number: int) -> Reaction:
         """Rise to the next round if the one that timed out is still the current one."""
         reaction = Reaction()
@@ -192,6 +211,9 @@ class HeightVoting:
             tally = self._tallies[round_number, kind] = Tally()
             self._rounds = sorted({number for number, _ in self._tallies})
         return tally
+
+    def _compare(self, tally: Tally, vote: Vote) -> Reaction:
+        return NOTHING if tally.voted[vote.voter] is vote.block else self.accuse(vote)
 
     def _stake_in(self, round_number: int) -> int:
         tallies = [self._tallies[round_number, kind] for kind in VoteKind if (round_number, kind) in self._tallies]
@@ -246,6 +268,6 @@ class HeightVoting:
         for round_number in self._rounds:
             block = self._majority(round_number, VoteKind.PRECOMMIT)
             if block is not None:
-                self.final = block
+                self.final, self.final_round = block, round_number
                 reaction.final = block
                 return

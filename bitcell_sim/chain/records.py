@@ -64,6 +64,17 @@ class VoteRecord(NamedTuple):
     at_ns: int
 
 
+class EvidenceRecord(NamedTuple):
+    """A node holds two votes of one node for different blocks in one height, round and kind."""
+
+    node: int
+    offender: int
+    height: int
+    vote_round: int
+    kind: str
+    at_ns: int
+
+
 class RecoveryRecord(NamedTuple):
     """One stage of a node's way back: crash, process, peers, synced, first-vote."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote, VoteKind
-from bitcell_sim.chain.records import VoteRecord
+from bitcell_sim.chain.records import EvidenceRecord, VoteRecord
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
@@ -66,6 +66,14 @@ class Voter:
                 block.height, self._at(block.height).on_votes(kind, block, ballots.arrived(kind, block, me, now))
             )
 
+    def on_second(self, vote: Vote, first_ns: int) -> None:
+        """Take a vote of the first round that contradicts one which arrived before, unless that one was lost."""
+        voting = self._at(vote.height) if self._counts(vote.block) else self._voting.get(vote.height)
+        if voting is None or not self._mesh.is_up(self._node.index):
+            return
+        kept = first_ns >= self._mesh.state.boot_ns[self._node.index] or not voting.not_counted(vote.kind, [vote.voter])
+        self._react(vote.height, voting.accuse(vote) if kept else NOTHING)
+
     def _counts(self, block: Block) -> bool:
         """Whether votes for a block that arrive now can still count here."""
         return block.height > self._node.final.height and self._mesh.is_up(self._node.index)
@@ -104,6 +112,8 @@ class Voter:
         """Count a vote of a later round that arrives."""
         if self._counts(vote.block):
             self._react(vote.height, self._at(vote.height).on_vote(vote))
+        elif vote.height in self._voting and self._mesh.is_up(self._node.index):
+            self._react(vote.height, self._voting[vote.height].on_late_vote(vote))
 
     def repeat(self, peer: int) -> None:
         """Pass the votes that this node knows on to a peer that may lack them, others' votes too."""
@@ -130,15 +140,21 @@ class Voter:
     def _react(self, height: int, reaction: Reaction) -> None:
         if reaction is NOTHING:
             return
+        if reaction.equivocation is not None:
+            self._accuse(reaction.equivocation)
         for vote in reaction.votes:
             self._cast(vote)
         if reaction.timer_round is not None:
             self._start_timer(height, reaction.timer_round)
         voting = self._voting[height]
         if reaction.final is not None:
-            self._node.finalise(reaction.final, voting.round)
+            self._node.finalise(reaction.final, voting.final_round)
         elif reaction.locked is not None:
             self._node.follow(reaction.locked)
+
+    def _accuse(self, vote: Vote) -> None:
+        offence = (vote.voter, vote.height, vote.round, _KIND_NAMES[vote.kind])
+        self._mesh.record(EvidenceRecord(self._node.index, *offence, self._mesh.now))
 
     def _cast(self, vote: Vote) -> None:
         kind = _KIND_NAMES[vote.kind]
@@ -163,6 +179,19 @@ class Voter:
             now = self._mesh.now
             for other, at_ns in self._mesh.ballots.file(vote.kind, vote.block, vote.voter, now, nodes, arrivals_ns):
                 call_at(at_ns, self._mesh.nodes[other].voter.on_quorum, vote.kind, vote.block)
+            self._take_back(vote)
+
+    def _take_back(self, vote: Vote) -> None:
+        """See to it that of two votes of one node for different blocks only the first counts, wherever both arrive."""
+        ballots, call_at = self._mesh.ballots, self._mesh.env.call_at
+        for block, node, at_ns, first_ns in ballots.first_only(vote.kind, vote.block, vote.voter):
+            voter = self._mesh.nodes[node].voter
+            quorum_ns = ballots.quorum_ns(vote.kind, block, node)
+            if self._mesh.now < quorum_ns < NEVER:
+                call_at(quorum_ns, voter.on_quorum, vote.kind, block)
+            if node != vote.voter:
+                second = Vote(vote.kind, vote.height, vote.round, block, vote.voter)
+                call_at(at_ns, voter.on_second, second, first_ns)
 
     def _start_timer(self, height: int, round_number: int) -> None:
         if round_number < 0:

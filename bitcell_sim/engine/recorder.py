@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
-from bitcell_sim.chain.records import AdoptionRecord, BattleRecord, FinalRecord, RecoveryRecord, RoundRecord, VoteRecord
+from bitcell_sim.chain.records import (
+    AdoptionRecord,
+    BattleRecord,
+    EvidenceRecord,
+    FinalRecord,
+    RecoveryRecord,
+    RoundRecord,
+    VoteRecord,
+)
 from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
 from bitcell_sim.faults.injector import FaultRecord
 from bitcell_sim.operations.load_balancer import BalancerRecord
@@ -22,6 +30,7 @@ TABLES: dict[type, str] = {
     AdoptionRecord: "adoptions",
     FinalRecord: "finals",
     VoteRecord: "votes",
+    EvidenceRecord: "evidence",
     RecoveryRecord: "recoveries",
     BalancerRecord: "balancers",
     FaultRecord: "faults",
@@ -29,7 +38,9 @@ TABLES: dict[type, str] = {
     MessageRecord: "messages",
     ProofOfBlock: "proofs",
 }
-NODE_COLUMNS = frozenset({"node", "builder", "winner", "miner_a", "miner_b", "source", "target_node", "origin"})
+NODE_COLUMNS = frozenset(
+    {"node", "builder", "winner", "miner_a", "miner_b", "source", "target_node", "origin", "offender"}
+)
 REGION_COLUMNS = frozenset({"balancer", "client_region"})
 
 

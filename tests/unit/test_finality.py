@@ -107,6 +107,70 @@ def test_a_second_vote_of_one_node_counts_for_nothing() -> None:
     assert [(vote.voter, vote.block) for vote in at.known_votes() if vote.kind is VoteKind.PRECOMMIT] == [(1, LIGHT)]
 
 
+def accuse(at: HeightVoting, kind: VoteKind, round_number: int, of: Block, voter: int) -> list[tuple[str, int, int]]:
+    """Whom a vote brings evidence against."""
+    found = at.on_vote(Vote(kind, at.height, round_number, of, voter)).equivocation
+    return [] if found is None else [(found.kind.name, found.round, found.voter)]
+
+
+@pytest.mark.parametrize("kind", list(VoteKind))
+def test_two_blocks_in_one_round_and_kind_are_equivocation(kind: VoteKind) -> None:
+    at = voting(0, EQUAL, LIGHT, HEAVY)
+    assert accuse(at, kind, 0, LIGHT, 3) == []
+    assert accuse(at, kind, 0, LIGHT, 3) == []  # a repetition
+    assert accuse(at, kind, 0, HEAVY, 3) == [(kind.name, 0, 3)]
+    assert accuse(at, kind, 0, HEAVY, 3) == []  # known by now
+    assert accuse(at, kind, 1, LIGHT, 3) == []
+    assert accuse(at, kind, 1, HEAVY, 3) == [(kind.name, 1, 3)]
+    assert [(vote.round, vote.block) for vote in at.known_votes() if vote.voter == 3] == [(0, LIGHT), (1, LIGHT)]
+
+
+def test_another_round_kind_or_voter_is_no_equivocation() -> None:
+    at = voting(0, EQUAL, LIGHT, HEAVY)
+    assert accuse(at, VoteKind.PREVOTE, 0, LIGHT, 3) == []
+    assert accuse(at, VoteKind.PREVOTE, 1, HEAVY, 3) == []
+    assert accuse(at, VoteKind.PRECOMMIT, 0, HEAVY, 3) == []
+    assert accuse(at, VoteKind.PREVOTE, 0, HEAVY, 4) == []
+
+
+def test_the_second_vote_does_not_complete_a_quorum_the_first_does() -> None:
+    at = voting(0, EQUAL, LIGHT, HEAVY)
+    feed(at, VoteKind.PRECOMMIT, 0, HEAVY, [1, 2, 3, 4])
+    assert accuse(at, VoteKind.PRECOMMIT, 0, LIGHT, 5) == []
+    assert accuse(at, VoteKind.PRECOMMIT, 0, HEAVY, 5) == [("PRECOMMIT", 0, 5)]
+    assert at.final is None
+    assert feed(at, VoteKind.PRECOMMIT, 0, HEAVY, [6]).final is HEAVY
+
+
+def test_a_contradiction_that_comes_after_the_end_is_evidence_too() -> None:
+    at = voting(0, EQUAL, LIGHT, HEAVY)
+    feed(at, VoteKind.PRECOMMIT, 0, LIGHT, [1, 2, 3, 4, 5])
+    assert at.final is LIGHT
+    assert accuse(at, VoteKind.PRECOMMIT, 0, HEAVY, 5) == [("PRECOMMIT", 0, 5)]  # the first one counted
+    assert accuse(at, VoteKind.PRECOMMIT, 0, HEAVY, 6) == []
+    assert accuse(at, VoteKind.PRECOMMIT, 0, LIGHT, 6) == [("PRECOMMIT", 0, 6)]  # both are late
+    assert (at.final, at.final_round) == (LIGHT, 0)
+
+
+def test_a_height_that_ended_otherwise_takes_late_votes_and_does_not_move() -> None:
+    """A block above it made it final: no quorum is counted and no round joined any more."""
+    at = voting(0, EQUAL, LIGHT, HEAVY)
+    for voter in (1, 2, 3, 4, 5):
+        for kind in VoteKind:
+            reaction = at.on_late_vote(Vote(kind, 1, 2, LIGHT, voter))
+            assert (cast(reaction), reaction.final, reaction.timer_round) == ([], None, None)
+    assert (at.round, at.lock, at.final) == (0, None, None)
+    assert at.on_late_vote(Vote(VoteKind.PREVOTE, 1, 2, HEAVY, 1)).equivocation is not None
+
+
+def test_the_round_that_decided_may_be_behind_the_node_s_own() -> None:
+    at = voting(0, EQUAL, LIGHT)
+    feed(at, VoteKind.PRECOMMIT, 0, LIGHT, [1, 2, 3, 4])
+    at.on_timeout(0)
+    assert feed(at, VoteKind.PRECOMMIT, 0, LIGHT, [5]).final is LIGHT
+    assert (at.round, at.final_round) == (1, 0)
+
+
 def test_without_a_lock_the_heaviest_block_is_prevoted_in_the_next_round() -> None:
     at = voting(0, EQUAL, LIGHT)
     at.on_block(HEAVY)
