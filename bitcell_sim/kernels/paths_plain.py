@@ -67,6 +67,25 @@ def transmission_ns(size_bytes: int, bit_per_s: int) -> int:
     return int(size_bytes) * 8 * 10**9 // int(bit_per_s)
 
 
+def message_bits(key: int, message: int, sequence: int, source: int, target: int) -> int:
+    """Random bits of one message between two endpoints."""
+    return hash4(key, message, source * _PAIR + target, sequence)
+
+
+def delay_ns(
+    bits: int, standing: int, source: int, target: int, size_bytes: int, paths: Paths, links: LinkState
+) -> int:
+    """Propagation, nanoseconds, of a message with some random bits: half a round trip, added delay, loss recovery."""
+    added = int(links.added_ns[source, target])
+    delay = round_trip_ns(bits, standing, paths.jitter) // 2 + added
+    loss = float(links.loss[source, target])
+    if loss > 0.0:
+        packets = math.ceil(size_bytes / _SEGMENT_BYTES)
+        rounds = recovery_rounds(unit_interval(mix64(bits ^ _GAMMA)), loss, packets, int(paths.jitter[-1]))
+        delay += rounds * (standing + 2 * added)
+    return delay
+
+
 def one_way_ns(
     key: int,
     message: int,
@@ -79,16 +98,9 @@ def one_way_ns(
     links: LinkState,
 ) -> int:
     """Propagation of one message, nanoseconds: half a round trip, added delay, and rounds of loss recovery."""
-    bits = hash4(key, message, source * _PAIR + target, sequence)
+    bits = message_bits(key, message, sequence, source, target)
     standing = standing_ns(paths, source, target, sent_ns)
-    added = int(links.added_ns[source, target])
-    delay = round_trip_ns(bits, standing, paths.jitter) // 2 + added
-    loss = float(links.loss[source, target])
-    if loss > 0.0:
-        packets = math.ceil(size_bytes / _SEGMENT_BYTES)
-        rounds = recovery_rounds(unit_interval(mix64(bits ^ _GAMMA)), loss, packets, int(paths.jitter[-1]))
-        delay += rounds * (standing + 2 * added)
-    return delay
+    return delay_ns(bits, standing, source, target, size_bytes, paths, links)
 
 
 def take_uplink(links: LinkState, source: int, ready_ns: int, size_bytes: int) -> int:
