@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bitcell_sim.report.scorecard import Scorecard
     from bitcell_sim.studies.fights import fight, tournament
     from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
+    from bitcell_sim.studies.quorum import quorum_times
 
 _HOMES = {
     "Battle": "report.contests",
@@ -34,6 +35,7 @@ _HOMES = {
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
     "ping": "studies.lab",
+    "quorum_times": "studies.quorum",
     "replicate": "studies.lab",
     "simulate": "studies.lab",
     "tournament": "studies.fights",
@@ -54,6 +56,7 @@ __all__ = [
     "load_run",
     "load_scenario",
     "ping",
+    "quorum_times",
     "replicate",
     "simulate",
     "tournament",

@@ -78,6 +78,12 @@ def wire_bytes(block: schema.Block, transaction_bytes: int, proof_count: int) ->
     return block.header_bytes + transaction_bytes + proof_count * block.proof_bytes
 
 
+def check_core_s(costs: schema.Costs, transaction_count: int, proof_count: int) -> float:
+    """Core-seconds to check a block."""
+    work_ms = costs.transaction_check_ms * transaction_count + costs.proof_check_ms * proof_count
+    return (costs.block_check_ms + work_ms) / 1000.0
+
+
 def own_work(block: schema.Block, proof_count: int) -> int:
     """Work that one block adds to its chain."""
     return block.work_per_proof * proof_count

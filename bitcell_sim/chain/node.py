@@ -12,7 +12,7 @@ from typing import Any
 
 import simpy
 
-from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.block import Block, check_core_s
 from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord
@@ -261,10 +261,8 @@ class Node:
 
     def check_core_s(self, block: Block) -> float:
         """Core-seconds to check a block."""
-        costs = self.mesh.protocol.costs
         proofs = block.miner_count - 1 if self.mesh.protocol.proof.mode == "inline" else 0
-        work_ms = costs.transaction_check_ms * len(block.rows) + costs.proof_check_ms * proofs
-        return (costs.block_check_ms + work_ms) / 1000.0
+        return check_core_s(self.mesh.protocol.costs, len(block.rows), proofs)
 
     def _on_checked(self, outcome: Outcome | None, block: Block) -> None:
         if outcome is Outcome.DONE and block in self._checking:

@@ -45,3 +45,12 @@ def test_the_kept_ceilings_are_the_caps_over_the_time_between_blocks() -> None:
         best = max((row for row in rows if row["variant"] == name), key=lambda row: float(row["final_tps"]))
         assert float(best["final_tps"]) == pytest.approx(1000 / float(best["block_spacing_s"]), rel=2e-3)
         assert f"{float(best['final_tps']):.3g}" in PAGE
+
+
+def test_the_kept_times_of_votes_do_not_depend_on_how_many_vote() -> None:
+    with (ROOT / "docs" / "figures" / "finality_time.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["curve"] == "votes alone"]
+    assert {row["validators"] for row in rows} >= {"7", "1000"}
+    for row in rows:
+        assert float(row["final_s"]) == pytest.approx(float(rows[0]["final_s"]), rel=5e-3)
+        assert f"{float(row['final_s']):.3f}" in PAGE
