@@ -34,7 +34,7 @@ from bitcell_sim.kernels.voting import (
     round_to_join,
 )
 
-HEIGHTS_MAX = 1 << 32  # names of votes: voter, then height
+HEIGHTS_MAX = 1 << 32  # names of votes, as the chain gives them: voter, then height
 ROUNDS_MAX = 1 << 10  # then round, then kind
 
 

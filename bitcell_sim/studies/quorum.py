@@ -20,7 +20,7 @@ from bitcell_sim.errors import InputError
 from bitcell_sim.hosts.machine import core_rate
 from bitcell_sim.kernels.mail import Mail, spread_ns
 from bitcell_sim.kernels.mempool import NEVER
-from bitcell_sim.kernels.quorum import Course, Height, decide, rounds_before
+from bitcell_sim.kernels.quorum import ROUNDS_MAX, Course, Height, decide, rounds_before
 from bitcell_sim.kernels.voting import FINAL_NS, FINAL_ROUND, LOCK_NS, PRECOMMIT, PREVOTE, Rules
 from bitcell_sim.network.latency import build_paths
 from bitcell_sim.network.link import healthy_links
@@ -119,13 +119,24 @@ class Electorate:
             When the height below is final at each, and when each has checked the block; NEVER if not.
         until_ns : int
             Where it stops.
+
+        Raises
+        ------
+        InputError
+            If more rounds could begin until then than votes have names for.
         """
         finality = self.scenario.protocol.finality
         timeout_ns, step_ns = seconds_to_ns(finality.timeout_s), seconds_to_ns(finality.timeout_step_s)
         total = int(self.stakes.sum())
         rules = Rules(quorum_stake(self.stakes.tolist()), total // 3 + 1, timeout_ns, step_ns)
         height = Height(number, self.stakes, begin_ns, checked_ns[None, :])
-        return decide(height, rules, self.votes, rounds_before(height, rules, until_ns), until_ns)
+        rounds = rounds_before(height, rules, until_ns)
+        if rounds == ROUNDS_MAX:
+            raise InputError(
+                f"{ROUNDS_MAX} rounds of voting could begin until the wait is over: a shorter wait_s, or a longer"
+                f" protocol.finality.timeout_s than {finality.timeout_s}"
+            )
+        return decide(height, rules, self.votes, rounds, until_ns)
 
 
 def quorum_times(

@@ -122,6 +122,10 @@ def test_validators_and_heights_have_their_own_draws_and_the_seed_decides_them()
         ({"stakes": [1, 0, 3]}, "stakes: 3 whole numbers from 1"),
         ({"absent": [7]}, r"absent = \[7\]: some of the validators 0 to 6"),
         ({"absent": range(7)}, "not all of them"),
+        (
+            {"sets": ["protocol.finality.timeout_s=0.001", "protocol.finality.timeout_step_s=0"]},
+            "1024 rounds of voting",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(asked: dict[str, Any], says: str) -> None:
