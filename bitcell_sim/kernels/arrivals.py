@@ -9,7 +9,6 @@ import numpy as np
 from bitcell_sim.kernels.arrays import Ints
 from bitcell_sim.kernels.compiling import njit
 from bitcell_sim.kernels.draws import exponential, normal
-from bitcell_sim.kernels.sorting import stable_order
 
 _GAP, _PRICE, _DATA = 0, 1, 2
 
@@ -71,10 +70,3 @@ def contents(
         price = price_median * math.exp(price_sigma * normal(key, region, first + i, _PRICE))
         out[0, i] = max(1, int(price + 0.5))
         out[1, i] = int(data_mean * exponential(key, region, first + i, _DATA)) if data_mean > 0.0 else 0
-
-
-@njit
-def merge_order(at_ns: Ints, region: Ints) -> Ints:
-    """Order of arrivals by time, then region (each region's are in order already)."""
-    by_region = stable_order(region)
-    return by_region[stable_order(at_ns[by_region])]

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from bitcell_sim.kernels.draws_plain import exponential, normal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _GAP, _PRICE, _DATA = 0, 1, 2
 
@@ -40,8 +36,3 @@ def contents(
     prices = [price_median * math.exp(price_sigma * normal(key, region, number, _PRICE)) for number in numbers]
     sizes = [int(data_mean * exponential(key, region, number, _DATA)) for number in numbers]
     return [max(1, int(price + 0.5)) for price in prices], sizes if data_mean > 0.0 else [0] * count
-
-
-def merge_order(at_ns: Sequence[int], region: Sequence[int]) -> list[int]:
-    """Order of arrivals by time, then region, then place."""
-    return sorted(range(len(at_ns)), key=lambda i: (at_ns[i], region[i], i))

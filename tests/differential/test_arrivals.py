@@ -58,12 +58,10 @@ def test_contents(median: float, sigma: float, data_mean: float) -> None:
     assert min(prices) >= 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 20) | st.integers(0, 2**62), st.integers(0, 3)), max_size=300))
-def test_merge_order(pairs: list[tuple[int, int]]) -> None:
-    columns = np.array(pairs, np.int64).reshape(-1, 2)
-    at_ns, region = columns[:, 0].copy(), columns[:, 1].copy()
-    assert arrivals.merge_order(at_ns, region).tolist() == arrivals_plain.merge_order(at_ns.tolist(), region.tolist())
-    assert stable_order(at_ns).tolist() == np.argsort(at_ns, kind="stable").tolist()
+@given(st.lists(st.integers(0, 20) | st.integers(0, 2**62), max_size=300))
+def test_stable_order(values: list[int]) -> None:
+    keys = np.array(values, np.int64)
+    assert stable_order(keys).tolist() == np.argsort(keys, kind="stable").tolist()
 
 
 def rows(batch: Arrivals) -> list[tuple[int, ...]]:
