@@ -37,7 +37,8 @@ class OperationTimes(Section):
 
     multiplication_ns: Positive = Field(description="Nanoseconds of a multiplication in the base field.")
     butterfly_ns: Positive = Field(description="Nanoseconds of a butterfly of the Fourier transform.")
-    synthesis_ns: Positive = Field(description="Nanoseconds of synthesis per non-zero coefficient.")
+    constraint_ns: NonNegative = Field(description="Nanoseconds per constraint, whatever it holds.")
+    synthesis_ns: NonNegative = Field(description="Nanoseconds of synthesis per non-zero coefficient.")
 
 
 class Scaling(Section):
@@ -60,6 +61,14 @@ class Uncertainty(Section):
 
     model_band_ratio: NonNegative = Field(description="Half-width of the band around a one-core time, as a share.")
     noise_sigma_ratio: NonNegative = Field(description="Sigma of the logarithm of the time from proof to proof.")
+
+
+class ProofCalibration(Section):
+    """From this program's own field multiplication to the prover's."""
+
+    multiplication_factor: Positive = Field(
+        description="The prover's time of a multiplication, memory traffic and all, over that of `calibrate`."
+    )
 
 
 class CircuitFamily(Section):
@@ -102,5 +111,6 @@ class Proofs(Section):
     scaling: Scaling = Field(description="Cores.")
     memory: ProofMemory = Field(description="Memory.")
     uncertainty: Uncertainty = Field(description="Spread.")
+    calibration: ProofCalibration = Field(description="From the speed of a machine to that of its prover.")
     circuits: dict[str, CircuitFamily] = Field(description="Circuits by name.")
     provers: dict[str, ProverFamily] = Field(description="Provers by name.")

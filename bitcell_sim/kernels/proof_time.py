@@ -3,28 +3,32 @@
 A proof is five multi-scalar multiplications (H, L, A and B in G1, B in G2), seven Fourier transforms and the
 synthesis of the circuit. Times step at powers of two, because transforms and H work on the evaluation domain, and
 depend on the witness as much as on the size: a scalar of 0 costs nothing, a 1 one addition, a full-width scalar one
-addition a window.
+addition a window. What first falls into a bucket is stored, not added, so few scalars are cheaper than their number.
 
 ``proof_time_plain`` holds the slow twin; the two agree bit for bit.
 
 Notes
 -----
-With ``d`` the domain, ``n`` the constraints (a witness is taken to hold as many scalars) and ``a``, ``b`` the
-multiplications of a mixed and of a full addition:
+With ``d`` the domain, ``n`` the constraints (a witness is taken to hold as many scalars), ``f`` the full-width ones
+of ``m`` scalars, and ``a``, ``b`` the multiplications of a mixed and of a full addition:
 
     c(m) = floor(slope * ceil(log2 m) / 100) + offset ;  W(m) = ceil(scalar_bits / c)
-    MSM(m) = full*m*W*a + ones*m*a + [full > 0] * W * 2^(c-1) * 2 * b
+    a window of w bits (the last has what is left): B = 2^(c-1), the last 2^w ; hits = f (1 - 2^-w)
+    E = B (1 - exp(-hits / B))                                       buckets that something falls into
+    MSM(m) = ones*m*a + sum over windows of ((hits - E)*a + (B + E)*b)   without buckets where f = 0
     T(1) = tau_mul * (MSM_H(d-1) + 3 MSM(n) + MSM_G2(n))
-         + tau_fft * transforms * (d/2) * log2 d + tau_syn * nonzeros * n
+         + tau_fft * transforms * (d/2) * log2 d + tau_con * n + tau_syn * nonzeros * n
     T(p) = T(1) * (serial + (1 - serial) / min(p, threads_max))
 
 References
 ----------
-ark-ec 0.4 ``variable_base`` (window), ark-groth16 0.4 ``r1cs_to_qap`` (transforms); Amdahl 1967.
+ark-ec 0.4 ``variable_base`` (windows with signed digits, buckets), ark-groth16 0.4 ``r1cs_to_qap`` (transforms); E is the
+Poisson limit of balls in bins; Amdahl 1967.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +45,9 @@ class CostConstants(NamedTuple):
 
     Parameters
     ----------
-    multiplication_ns, butterfly_ns, synthesis_ns : float
-        Nanoseconds of one base-field multiplication, of one butterfly, and of one non-zero coefficient.
+    multiplication_ns, butterfly_ns, constraint_ns, synthesis_ns : float
+        Nanoseconds of one base-field multiplication, of one butterfly, of one constraint, and of one non-zero
+        coefficient.
     scalar_bits_count, domain_log2_max_count : int
         Bits of a scalar; log2 of the largest evaluation domain of the curve.
     g1_mixed_addition_count, g1_addition_count, g2_mixed_addition_count, g2_addition_count : int
@@ -57,6 +62,7 @@ class CostConstants(NamedTuple):
 
     multiplication_ns: float
     butterfly_ns: float
+    constraint_ns: float
     synthesis_ns: float
     scalar_bits_count: int
     domain_log2_max_count: int
@@ -82,18 +88,31 @@ def ceil_log2(value: int) -> int:
 
 
 @njit
-def msm_multiplications(
-    size: int, full_ratio: float, ones_ratio: float, mixed_count: int, addition_count: int, constants: CostConstants
-) -> float:
-    """Base-field multiplications of one multi-scalar multiplication of ``size`` points."""
-    if size < 1:
-        return 0.0
+def window_additions(scalars: float, bits: int, buckets: float) -> tuple[float, float]:
+    """Mixed and full point additions of one window of ``bits`` bits over so many full-width scalars."""
+    hits = scalars * (1.0 - 1.0 / float(np.int64(1) << bits))
+    filled = buckets * (1.0 - math.exp(-hits / buckets))
+    return hits - filled, buckets + filled
+
+
+@njit
+def msm_additions(size: int, full_ratio: float, ones_ratio: float, constants: CostConstants) -> tuple[float, float]:
+    """Mixed and full point additions of one multi-scalar multiplication of ``size`` points."""
+    mixed, full = ones_ratio * size, 0.0
+    if size < 1 or full_ratio <= 0.0:
+        return mixed, full
     window = constants.window_slope_percent * ceil_log2(size) // 100 + constants.window_offset_count
-    windows = (constants.scalar_bits_count + window - 1) // window
-    total = full_ratio * size * windows * mixed_count + ones_ratio * size * mixed_count
-    if full_ratio > 0.0:
-        total += float(windows) * float(np.int64(1) << (window - 1)) * 2.0 * addition_count
-    return total
+    windows = constants.scalar_bits_count // window
+    rest = constants.scalar_bits_count % window
+    if windows > 0:
+        window_mixed, window_full = window_additions(full_ratio * size, window, float(np.int64(1) << (window - 1)))
+        mixed += windows * window_mixed
+        full += windows * window_full
+    if rest > 0:
+        rest_mixed, rest_full = window_additions(full_ratio * size, rest, float(np.int64(1) << rest))
+        mixed += rest_mixed
+        full += rest_full
+    return mixed, full
 
 
 @njit
@@ -151,10 +170,10 @@ def operation_counts(
             nonzeros[i] = np.inf
             continue
         domain = np.int64(1) << log2_d
-        h = msm_multiplications(int(domain) - 1, 1.0, 0.0, g1_mixed, g1_full, constants)
-        g1 = msm_multiplications(size, full_ratio[i], ones_ratio[i], g1_mixed, g1_full, constants)
-        g2 = msm_multiplications(size, full_ratio[i], ones_ratio[i], g2_mixed, g2_full, constants)
-        multiplications[i] = h + 3.0 * g1 + g2
+        h_mixed, h_full = msm_additions(int(domain) - 1, 1.0, 0.0, constants)
+        mixed, full = msm_additions(size, full_ratio[i], ones_ratio[i], constants)
+        multiplications[i] = h_mixed * g1_mixed + h_full * g1_full
+        multiplications[i] += mixed * (3 * g1_mixed + g2_mixed) + full * (3 * g1_full + g2_full)
         butterflies[i] = float(constants.transforms_count) * float(domain) * 0.5 * log2_d
         nonzeros[i] = nonzeros_per_constraint[i] * size
     return domain_log2, multiplications, butterflies, nonzeros
@@ -202,7 +221,7 @@ def proof_seconds(
     seconds = np.empty(count, np.float64)
     for i in range(count):
         total_ns = constants.multiplication_ns * multiplications[i] + constants.butterfly_ns * butterflies[i]
-        total_ns = total_ns + constants.synthesis_ns * nonzeros[i]
+        total_ns = total_ns + constants.constraint_ns * constraints[i] + constants.synthesis_ns * nonzeros[i]
         one_core_s[i] = total_ns * 1e-9 * time_factor[i]
         seconds[i] = one_core_s[i] * amdahl_ratio(cores[i], serial_ratio[i], constants.threads_max_count)
     return domain_log2, one_core_s, seconds

@@ -14,17 +14,20 @@ def ceil_log2(value: int) -> int:
     return max(int(value) - 1, 0).bit_length()
 
 
-def msm_multiplications(
-    size: int, full_ratio: float, ones_ratio: float, mixed_count: int, addition_count: int, constants: CostConstants
-) -> float:
-    """Base-field multiplications of one multi-scalar multiplication of ``size`` points."""
-    if size < 1:
-        return 0.0
+def msm_additions(size: int, full_ratio: float, ones_ratio: float, constants: CostConstants) -> tuple[float, float]:
+    """Mixed and full point additions of one multi-scalar multiplication of ``size`` points."""
+    mixed, full = ones_ratio * size, 0.0
+    if size < 1 or full_ratio <= 0:
+        return mixed, full
     window = constants.window_slope_percent * ceil_log2(size) // 100 + constants.window_offset_count
-    windows = math.ceil(constants.scalar_bits_count / window)
-    filling = full_ratio * size * windows * mixed_count + ones_ratio * size * mixed_count
-    buckets = windows * 2.0 ** (window - 1) * 2 * addition_count if full_ratio > 0 else 0.0
-    return filling + buckets
+    windows, rest = divmod(constants.scalar_bits_count, window)
+    for count, bits, buckets in ((windows, window, 2.0 ** (window - 1)), (1, rest, 2.0**rest)):
+        if count and bits:
+            hits = full_ratio * size * (1 - 2.0**-bits)
+            filled = buckets * (1 - math.exp(-hits / buckets))
+            mixed += count * (hits - filled)
+            full += count * (buckets + filled)
+    return mixed, full
 
 
 def amdahl_ratio(cores: float, serial_ratio: float, threads_max: int) -> float:
@@ -43,8 +46,8 @@ def operation_counts(
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
     """Operations of one proof at each design point; arguments and results as in the kernel."""
     rows = []
-    g1 = (constants.g1_mixed_addition_count, constants.g1_addition_count)
-    g2 = (constants.g2_mixed_addition_count, constants.g2_addition_count)
+    g1_mixed, g1_full = constants.g1_mixed_addition_count, constants.g1_addition_count
+    g2_mixed, g2_full = constants.g2_mixed_addition_count, constants.g2_addition_count
     points = zip(
         constraints.tolist(),
         instance.tolist(),
@@ -58,11 +61,10 @@ def operation_counts(
         if log2_d > constants.domain_log2_max_count:
             rows.append((log2_d, math.inf, math.inf, math.inf))
             continue
-        multiplications = (
-            msm_multiplications(2**log2_d - 1, 1.0, 0.0, *g1, constants)
-            + 3.0 * msm_multiplications(size, full, ones, *g1, constants)
-            + msm_multiplications(size, full, ones, *g2, constants)
-        )
+        h_mixed, h_full = msm_additions(2**log2_d - 1, 1.0, 0.0, constants)
+        mixed, full_additions = msm_additions(size, full, ones, constants)
+        multiplications = h_mixed * g1_mixed + h_full * g1_full
+        multiplications += mixed * (3 * g1_mixed + g2_mixed) + full_additions * (3 * g1_full + g2_full)
         butterflies = constants.transforms_count * 2.0**log2_d / 2 * log2_d
         rows.append((log2_d, multiplications, butterflies, per_constraint * size))
     table = np.array(rows, dtype=np.float64).reshape(-1, 4)
@@ -90,6 +92,7 @@ def proof_seconds(
         total_ns = (
             constants.multiplication_ns * float(multiplications[i])
             + constants.butterfly_ns * float(butterflies[i])
+            + constants.constraint_ns * float(constraints[i])
             + constants.synthesis_ns * float(nonzeros[i])
         )
         one_core = total_ns * 1e-9 * float(time_factor[i])

@@ -32,10 +32,11 @@ class Operations:
 
 @dataclass(frozen=True)
 class OperationTimes:
-    """Nanoseconds on one core: a base-field multiplication, a butterfly, a non-zero coefficient in synthesis."""
+    """Nanoseconds on one core: a base-field multiplication, a butterfly, a constraint, a non-zero coefficient."""
 
     multiplication_ns: float
     butterfly_ns: float
+    constraint_ns: float
     synthesis_ns: float
 
 
@@ -65,6 +66,13 @@ class Uncertainty:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The prover's time of a multiplication over that of :mod:`bitcell_sim.kernels.montgomery` on the same machine."""
+
+    multiplication_factor: float
+
+
+@dataclass(frozen=True)
 class ProverFamily:
     """Range of a prover's one-core time and its memory over those of arkworks, and whether further cores shorten it."""
 
@@ -89,7 +97,7 @@ class ProofConstants:
         What the file is called and describes, and when its numbers were taken.
     prover, battle_circuit : str
         Default prover family, and the circuit of a battle proof.
-    curve, operations, time, scaling, memory, uncertainty
+    curve, operations, time, scaling, memory, uncertainty, calibration
         The tables of the same names.
     circuits : mapping of str to Circuit
         Circuit families by name.
@@ -108,6 +116,7 @@ class ProofConstants:
     scaling: Scaling
     memory: Memory
     uncertainty: Uncertainty
+    calibration: Calibration
     circuits: Mapping[str, Circuit]
     provers: Mapping[str, ProverFamily]
 
@@ -132,6 +141,7 @@ class ProofConstants:
             "scaling": Scaling,
             "memory": Memory,
             "uncertainty": Uncertainty,
+            "calibration": Calibration,
         }
         _check_keys(cls, mapping, "proof model")
         values: dict[str, Any] = {key: mapping[key] for key in ("name", "title", "date", "prover", "battle_circuit")}
