@@ -1,4 +1,4 @@
-"""Commands for single parts: battles, proof, availability, bench, regress."""
+"""Commands for single parts: battles, proof, calibrate, availability, bench, regress."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: bitcell-sim battles battles.json --animate battle.gif")(battles)
     app.command(epilog="Example: bitcell-sim proof --grid 32 --steps 10 --cores 4")(proof)
+    app.command(epilog="Example: bitcell-sim calibrate --out here.toml")(calibrate)
     app.command(epilog="Example: bitcell-sim availability --years 10000")(availability)
     app.command(epilog="Example: bitcell-sim bench hour")(bench)
     app.command(epilog="Example: bitcell-sim regress --out regress/")(regress)
@@ -126,6 +127,37 @@ def proof(
     return 0
 
 
+def calibrate(
+    real: Annotated[
+        bool, typer.Option("--real", help="Run a real prover, groth16py (GPL-3.0, installed apart): half a minute.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="With --real: predict proofs four times as large, then measure them.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.toml", help="The proof model to write, for --set proofs=FILE.toml.")
+    ] = Path("calibrated.toml"),
+    json_path: Json = None,
+    quiet: Quiet = False,
+) -> int:
+    """Measure how fast this machine proves, and write a proof model for it."""
+    from bitcell_sim.studies.calibrate import calibrate as study
+
+    with progress(quiet) as tell:
+        content = study(real=real, check=check, out=out, progress=tell)
+    if not answer(json_path, content):
+        battle = content["battle_s"]
+        typer.echo(f"{content['machine']}: {content['mult_ns']:.1f} ns a multiplication, a prover's {content['kappa']:.2f}")
+        typer.echo(f"times as long, by {content['source']}")
+        for row in content["checked"]:
+            times = f"predicted {row['predicted_s']:.3g} s, measured {row['measured_s']:.3g} s"
+            typer.echo(f"  {row['constraints']:,} constraints, {row['witness']}: {times}, {row['error_ratio']:+.1%}")
+        interval = f"{battle['measured']:.3g} s [{battle['ci_low']:.3g}, {battle['ci_high']:.3g}]"
+        typer.echo(f"the protocol's battle proof on one core here: {interval}")
+        typer.echo(f"written to {content['file']}: bitcell-sim verify rc3 --set proofs={content['file']}")
+    return 0
+
+
 def availability(
     scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
     years: Annotated[int, typer.Option("--years", min=1, help="Simulated years in all.")] = 10_000,
@@ -161,7 +193,7 @@ def availability(
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="hour | battle | dense")] = "hour",
+    name: Annotated[str, typer.Argument(help="hour | battle | dense | multiplication")] = "hour",
     json_path: Json = None,
 ) -> int:
     """Measure the program's own speed beside a reference doing the same work."""

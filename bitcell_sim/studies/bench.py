@@ -240,4 +240,69 @@ def _dense_in_numpy(grid: Energies, steps: int) -> tuple[str, Timing, Energies]:
     return "the plain twin in numpy (no g++ here)", timing, after
 
 
-BENCHES: dict[str, Callable[[], Content]] = {"hour": bench_hour, "battle": bench_battle, "dense": bench_dense}
+def bench_multiplication(*, count: int = 20_000, repeats: int = 500, plain_count: int = 20_000) -> Content:
+    """Multiplications a second in the base field of BN254, one thread, beside the same loop in C++.
+
+    Parameters
+    ----------
+    count : int
+        Multiplications of one chain, each waiting for the one before.
+    repeats : int
+        Chains, of which the quickest counts.
+    plain_count : int
+        Multiplications of the plain twin, where there is no compiler; its time is scaled.
+
+    Raises
+    ------
+    LabError
+        If the last products differ.
+    """
+    from bitcell_sim.kernels import montgomery, montgomery_plain
+
+    start, factor = (montgomery_plain.to_limbs(montgomery.MODULUS - value) for value in (3, 5))
+
+    def multiply(chain: Callable[[Any, Any, int], None], times: int) -> list[int]:
+        value = start.copy()
+        chain(value, factor, times)
+        return [int(limb) for limb in value]
+
+    multiply(montgomery.chain, 1)  # compiles
+    native = _chain_in_cpp([*start.tolist(), *factor.tolist()], count, repeats)
+    timing, last = best_of(repeats, lambda: multiply(montgomery.chain, count))
+    if native is not None:
+        name, reference, expected = "the same loop in C++, unsigned __int128 (g++ -O3 -march=native)", *native
+    else:
+        name = f"Python's integers, {plain_count} of them scaled (no g++ here)"
+        plain, expected = best_of(1, lambda: multiply(montgomery_plain.chain, plain_count))
+        reference, last = plain.scaled(count / plain_count), multiply(montgomery.chain, plain_count)
+    if last != expected:
+        raise LabError(f"the compiled multiplication and {name} disagree: {last}, {expected}")
+    return {
+        "name": "multiplication",
+        "work": f"a chain of {count} Montgomery products in the base field of BN254, one thread",
+        **timing.figures(count),
+        "reference": {"name": name, **reference.figures(count)},
+    }
+
+
+def _chain_in_cpp(limbs: list[int], count: int, repeats: int) -> tuple[Timing, list[int]] | None:
+    """Build and run the chain in C++; None where there is no compiler. Its time is that of the loop alone."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        program, source = Path(folder) / "montgomery", Path(folder) / "montgomery.cpp"
+        source.write_text(resources.files("bitcell_sim.studies").joinpath("montgomery.cpp").read_text("utf-8"))
+        subprocess.run([compiler, "-O3", "-march=native", "-o", program, source], check=True, capture_output=True)
+        command = [str(program), *map(str, limbs), str(count), str(repeats)]
+        ran = subprocess.run(command, capture_output=True, check=True, text=True)
+    wall_s, cpu_s = map(float, ran.stderr.split())
+    return Timing(wall_s, cpu_s), [int(limb) for limb in ran.stdout.split()]
+
+
+BENCHES: dict[str, Callable[[], Content]] = {
+    "hour": bench_hour,
+    "battle": bench_battle,
+    "dense": bench_dense,
+    "multiplication": bench_multiplication,
+}

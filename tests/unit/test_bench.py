@@ -74,6 +74,29 @@ def test_loop_in_cpp_is_the_same_automaton() -> None:
     assert np.array_equal(found[2], step_dense(grid, 21))
 
 
+def test_multiplication_beside_whatever_there_is() -> None:
+    content = bench.bench_multiplication(count=20_000, repeats=200)
+    check_shape(content, "multiplication", 20_000)
+    if shutil.which("g++") is None:
+        assert "no g++ here" in content["reference"]["name"]
+    else:
+        assert "__int128" in content["reference"]["name"]
+        assert content["cpu_s"] <= 1.3 * content["reference"]["cpu_s"]
+
+
+def test_multiplication_without_a_compiler_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    content = bench.bench_multiplication(count=1000, repeats=1, plain_count=300)
+    check_shape(content, "multiplication", 1000)
+    assert "no g++ here" in content["reference"]["name"]
+
+
+def test_multiplication_refuses_another_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_chain_in_cpp", lambda *_: (bench.Timing(1.0, 1.0), [1, 2, 3, 4]))
+    with pytest.raises(LabError, match="disagree"):
+        bench.bench_multiplication(count=10, repeats=1)
+
+
 def test_unknown_name_says_what_there_is() -> None:
-    with pytest.raises(InputError, match="no benchmark 'day': there are hour, battle, dense"):
+    with pytest.raises(InputError, match="no benchmark 'day': there are hour, battle, dense, multiplication"):
         bench.run_bench("day")
