@@ -145,12 +145,13 @@ def _add_square(system: System, root: int, square: int) -> None:
 def _pad(system: System, terms: int) -> None:
     """Add coefficients of wires that are 0 to the first combination of every constraint, spread over all of them."""
     zeros = [wire for wire, value in enumerate(system.witness) if value == 0]
-    if terms > len(zeros):
-        raise InputError(f"{terms} more non-zeros a constraint, but only {len(zeros)} wires that are 0")
+    if terms >= len(zeros) and terms > 0:
+        raise InputError(f"{terms} more non-zeros a constraint need more wires that are 0 than {len(zeros)}")
+    stride = len(zeros) // (terms + 1)
     for number, (a, b, c) in enumerate(system.constraints if terms else []):
         start = int(number * _GOLDEN_RATIO % 1.0 * len(zeros))
-        stride = max(len(zeros) // terms, 1)
-        padding = tuple((zeros[(start + stride * i) % len(zeros)], 1) for i in range(terms))
+        spread = (zeros[(start + stride * i) % len(zeros)] for i in range(terms + 1))
+        padding = [(wire, 1) for wire in spread if wire != a[0][0]][:terms]
         system.constraints[number] = ((*a, *padding), b, c)
 
 
