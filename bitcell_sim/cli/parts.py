@@ -146,9 +146,9 @@ def calibrate(
     with progress(quiet) as tell:
         content = study(real=real, check=check, out=out, progress=tell)
     if not answer(json_path, content):
-        battle = content["battle_s"]
-        typer.echo(f"{content['machine']}: {content['mult_ns']:.1f} ns a multiplication, a prover's {content['kappa']:.2f}")
-        typer.echo(f"times as long, by {content['source']}")
+        battle, mult_ns, kappa = content["battle_s"], content["mult_ns"], content["kappa"]
+        typer.echo(f"{content['machine']}: a multiplication takes {mult_ns:.1f} ns;")
+        typer.echo(f"a prover's {kappa:.2f} times as long ({content['source']})")
         for row in content["checked"]:
             times = f"predicted {row['predicted_s']:.3g} s, measured {row['measured_s']:.3g} s"
             typer.echo(f"  {row['constraints']:,} constraints, {row['witness']}: {times}, {row['error_ratio']:+.1%}")

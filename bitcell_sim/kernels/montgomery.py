@@ -8,13 +8,13 @@ below the modulus and stand for ``x * 2**256``; a limb is a uint64, the lowest f
 Notes
 -----
 Products of two limbs need 128 bits, which numba has no type for: ``multiply_add`` emits them as LLVM instructions.
-Row by row, ``t = (t + a * b[i] + m * p) / 2**64`` with ``m = -(t + a * b[i]) / p mod 2**64``. As the modulus leaves its two
-highest bits free, the two carries of a row fit one limb, and ``t`` stays below twice the modulus.
+Row by row, ``t = (t + a * b[i] + m * p) / 2**64`` with ``m = -(t + a * b[i]) / p mod 2**64``. As the modulus leaves
+its two highest bits free, the two carries of a row fit one limb, and ``t`` stays below twice the modulus.
 
 References
 ----------
-Montgomery 1985, doi:10.1090/S0025-5718-1985-0777282-X; Koc, Acar, Kaliski 1996, doi:10.1109/40.502403 (CIOS). The modulus is
-that of the curve's definition, ethereum EIP-197.
+Montgomery 1985, doi:10.1090/S0025-5718-1985-0777282-X; Koc, Acar, Kaliski 1996, doi:10.1109/40.502403 (CIOS). The
+modulus is that of the curve's definition, ethereum EIP-197.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from bitcell_sim.kernels.compiling import kernel, part
 
 Limbs = NDArray[np.uint64]
+Number = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 
 MODULUS = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 LIMB_BITS = 64
@@ -40,44 +41,43 @@ _MINUS_P_INVERSE = np.uint64(-pow(MODULUS, -1, 1 << LIMB_BITS) % (1 << LIMB_BITS
 _ZERO = np.uint64(0)
 _WIDE = ir.IntType(2 * LIMB_BITS)
 _LIMB = ir.IntType(LIMB_BITS)
+_PAIR: Any = types.UniTuple(types.uint64, 2)  # type: ignore[no-untyped-call]
 
 
-def _halves(context: Any, builder: Any, wide: Any, pair: Any) -> Any:
+def _halves(context: Any, builder: Any, wide: Any) -> Any:
     """Low and high limb of a 128-bit value, as the tuple that numba expects."""
     high = builder.lshr(wide, ir.Constant(_WIDE, LIMB_BITS))
-    return context.make_tuple(builder, pair, [builder.trunc(wide, _LIMB), builder.trunc(high, _LIMB)])
+    return context.make_tuple(builder, _PAIR, [builder.trunc(wide, _LIMB), builder.trunc(high, _LIMB)])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def multiply_add(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def _multiply_add(_: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Low and high limb of ``a * b + c + d``, which always fits two."""
-    limb = types.uint64
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         a, b, c, d = (builder.zext(argument, _WIDE) for argument in arguments)
         total = builder.add(builder.add(builder.mul(a, b), c), d)
-        return _halves(context, builder, total, signature.return_type)
+        return _halves(context, builder, total)
 
-    return types.UniTuple(limb, 2)(limb, limb, limb, limb), generate
+    return _PAIR(types.uint64, types.uint64, types.uint64, types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def subtract(_: Any, a: Any, b: Any, borrow: Any) -> Any:
+def _subtract(_: Any, a: Any, b: Any, borrow: Any) -> Any:
     """Low limb of ``a - b - borrow``, and all bits set where it went below zero."""
-    limb = types.uint64
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         a, b, borrow = (builder.zext(argument, _WIDE) for argument in arguments)
         taken = builder.and_(borrow, ir.Constant(_WIDE, 1))
-        return _halves(context, builder, builder.sub(builder.sub(a, b), taken), signature.return_type)
+        return _halves(context, builder, builder.sub(builder.sub(a, b), taken))
 
-    return types.UniTuple(limb, 2)(limb, limb, limb), generate
+    return _PAIR(types.uint64, types.uint64, types.uint64), generate
+
+
+multiply_add: Any = intrinsic(_multiply_add)
+subtract: Any = intrinsic(_subtract)
 
 
 @part
-def _row(
-    a: tuple[int, int, int, int], b: int, t: tuple[int, int, int, int]
-) -> tuple[int, int, int, int]:
+def _row(a: Number, b: np.uint64, t: Number) -> Number:
     """Add ``a * b`` to ``t`` and divide by 2**64 modulo the modulus."""
     t0, carry = multiply_add(a[0], b, t[0], _ZERO)
     m = t0 * _MINUS_P_INVERSE
@@ -92,7 +92,7 @@ def _row(
 
 
 @part
-def montgomery_product(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def montgomery_product(a: Number, b: Number) -> Number:
     """``a * b / 2**256`` modulo the modulus, of limbs."""
     t = _row(a, b[0], (_ZERO, _ZERO, _ZERO, _ZERO))
     t = _row(a, b[1], t)

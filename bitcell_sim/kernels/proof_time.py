@@ -22,8 +22,8 @@ of ``m`` scalars, and ``a``, ``b`` the multiplications of a mixed and of a full 
 
 References
 ----------
-ark-ec 0.4 ``variable_base`` (windows with signed digits, buckets), ark-groth16 0.4 ``r1cs_to_qap`` (transforms); E is the
-Poisson limit of balls in bins; Amdahl 1967.
+ark-ec 0.4 ``variable_base`` (windows with signed digits, buckets), ark-groth16 0.4 ``r1cs_to_qap`` (transforms); E is
+the Poisson limit of balls in bins; Amdahl 1967.
 """
 
 from __future__ import annotations

@@ -147,7 +147,10 @@ def fit_times(constants: ProofConstants, proofs: Sequence[TimedProof]) -> Fit:
     if not (seconds > 0.0).all():
         raise InputError("a proof takes more than 0 seconds")
     relative = counts / seconds[:, None]
-    if len(proofs) <= counts.shape[1] or np.linalg.matrix_rank(relative / np.abs(relative).max(axis=0)) < counts.shape[1]:
+    if (
+        len(proofs) <= counts.shape[1]
+        or np.linalg.matrix_rank(relative / np.abs(relative).max(axis=0)) < counts.shape[1]
+    ):
         raise InputError(f"{len(proofs)} proofs cannot tell apart the times of {counts.shape[1]} operations")
     times = nonnegative_least_squares(relative, np.ones(len(proofs)))
     if not (times[:2] > 0.0).all():

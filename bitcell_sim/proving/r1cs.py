@@ -1,7 +1,7 @@
 """Rank-1 constraint systems with a witness, small ones to calibrate with, and the files that provers read.
 
-A constraint says ``(a . w)(b . w) = c . w`` over the scalar field of BN254, with ``w`` the values of the wires. Wire 0 is 1, the
-public wires follow it, then the private ones.
+A constraint says ``(a . w)(b . w) = c . w`` over the scalar field of BN254, with ``w`` the values of the wires. Wire 0
+is 1, the public wires follow it, then the private ones.
 """
 
 from __future__ import annotations

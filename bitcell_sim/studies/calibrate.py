@@ -105,8 +105,8 @@ def by_multiplication(constants: ProofConstants) -> Calibration:
         time=scaled_times(constants, measured_ns),
         band_ratio=constants.uncertainty.model_band_ratio,
         source="compiled multiplication",
-        how=f"{REFERENCE}'s times by one factor: a multiplication takes {measured_ns:.1f} ns here, a prover's {factor:g} "
-        "times as long",
+        how=f"{REFERENCE}'s times by one factor: a multiplication takes {measured_ns:.1f} ns here, "
+        f"a prover's {factor:g} times as long",
     )
 
 
@@ -140,8 +140,8 @@ def by_proofs(constants: ProofConstants, *, check: bool = False, progress: Progr
         time=fit.time,
         band_ratio=fit.band_ratio,
         source=f"groth16py {prover.__version__}",
-        how=f"{len(proofs)} proofs of {sizes} constraints, the quickest of each circuit's, processor seconds; least squares "
-        f"of relative errors, the largest {fit.worst_ratio:.1%}",
+        how=f"Proofs of {len(proofs)} circuits of {sizes} constraints, the quickest of each, processor seconds; "
+        f"least squares of relative errors, the largest {fit.worst_ratio:.1%}",
         fitted=tuple(_rows(recipes, fitted_s, proofs, fit.band_ratio)),
         checked=tuple(checked),
     )
@@ -199,11 +199,12 @@ def proof_model(found: Calibration) -> str:
         *(f"{name} = {float(f'{value:.5g}')}" for name, value in times.items()),
         "",
         "[uncertainty]",
-        "# Half-width of the band around a predicted one-core time. Fitted: twice the largest error, at least a tenth (assumed).",
+        "# Half-width of the band around a predicted one-core time; of fitted times twice the largest error and at least",
+        "# a tenth, as predictions reach far beyond the sizes fitted: assumed.",
         f"model_band_ratio = {found.band_ratio:.3f}",
         "",
         "[calibration]",
-        f"# multiplication_ns over the {found.multiplication_ns:.2f} ns of one multiplication by this program, same machine.",
+        f"# multiplication_ns over the {found.multiplication_ns:.2f} ns of one multiplication by this program.",
         f"multiplication_factor = {found.kappa:.4f}",
     ]
     return "\n".join(lines) + "\n"
@@ -228,8 +229,8 @@ def calibrate(
     Returns
     -------
     dict
-        ``mult_ns``, ``kappa``, ``source``, ``machine``, ``time``, ``band_ratio``, ``fitted``, ``checked``, ``file``, and
-        ``battle_s``: the protocol's battle proof on one core here, with its interval.
+        ``mult_ns``, ``kappa``, ``source``, ``machine``, ``time``, ``band_ratio``, ``fitted``, ``checked``, ``file``,
+        and ``battle_s``: the protocol's battle proof on one core here, with its interval.
 
     Raises
     ------

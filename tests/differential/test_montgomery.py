@@ -22,7 +22,7 @@ NUMBER = st.one_of(
 def test_the_modulus_is_the_curve_s() -> None:
     # BN254's base field from its parameter: p(t) = 36 t^4 + 36 t^3 + 24 t^2 + 6 t + 1.
     t = 4965661367192848881
-    assert MODULUS == 36 * t**4 + 36 * t**3 + 24 * t**2 + 6 * t + 1
+    assert 36 * t**4 + 36 * t**3 + 24 * t**2 + 6 * t + 1 == MODULUS
     assert pow(3, MODULUS - 1, MODULUS) == 1
 
 

@@ -48,7 +48,7 @@ def read_constraints(rows: bytes, count: int) -> list[tuple[tuple[tuple[int, int
 def test_the_field_is_the_curve_s() -> None:
     # BN254's group order from its parameter: r(t) = 36 t^4 + 36 t^3 + 18 t^2 + 6 t + 1; 2-adicity 28.
     t = 4965661367192848881
-    assert FIELD == 36 * t**4 + 36 * t**3 + 18 * t**2 + 6 * t + 1
+    assert 36 * t**4 + 36 * t**3 + 18 * t**2 + 6 * t + 1 == FIELD
     assert (FIELD - 1) % 2**28 == 0
     assert (FIELD - 1) % 2**29 != 0
 
