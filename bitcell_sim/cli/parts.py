@@ -129,7 +129,7 @@ def proof(
 
 def calibrate(
     real: Annotated[
-        bool, typer.Option("--real", help="Run a real prover, groth16py (GPL-3.0, installed apart): half a minute.")
+        bool, typer.Option("--real", help="Run a real prover, groth16py (GPL-3.0, installed apart): about a minute.")
     ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="With --real: predict proofs four times as large, then measure them.")

@@ -20,8 +20,8 @@ from bitcell_sim.proving.r1cs import Shape
 
 FloatArray = NDArray[np.float64]
 NS_PER_S = 1e9
-# Predictions reach far beyond the sizes of a fit: twice its largest error, and at least a tenth; assumed.
-BAND_OVER_ERROR, BAND_MIN_RATIO = 2.0, 0.1
+# Predictions reach far beyond the sizes of a fit: twice its largest error, and at least a fifth; assumed.
+BAND_OVER_ERROR, BAND_MIN_RATIO = 2.0, 0.2
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bitcell_sim.config.writing import toml_value
 from bitcell_sim.errors import InputError
 from bitcell_sim.proving.calibration import TimedProof, fit_times, one_core_seconds, scaled_times
 from bitcell_sim.proving.cost import OperationTimes, ProofConstants, predict
-from bitcell_sim.studies.real_prover import Progress, Recipe, filling, load_prover, timed_proofs
+from bitcell_sim.studies.real_prover import Progress, Recipe, filling, load_prover, outgrown, timed_proofs
 from bitcell_sim.version import __version__
 
 Content = dict[str, Any]
@@ -26,9 +26,8 @@ OUT = "calibrated.toml"
 REFERENCE = "ark-groth16"
 NS_PER_S = 1e9
 CHAIN_MULTIPLICATIONS = 20_000
-FITTED_LOG2 = (10, 11, 12, 13)
+FITTED_LOG2 = (10, 11, 12, 13, 14)
 CHECKED_LOG2 = FITTED_LOG2[-1] + 2
-HALF_FILLING = Recipe("bits, in a domain three quarters full", 3 * 2 ** (CHECKED_LOG2 - 2), 0.0)
 
 
 @dataclass(frozen=True)
@@ -124,12 +123,12 @@ def by_proofs(constants: ProofConstants, *, check: bool = False, progress: Progr
     """
     prover = load_prover()
     measured_ns = multiplication_ns()
-    recipes = [recipe for log2 in FITTED_LOG2 for recipe in filling(log2)]
+    recipes = [recipe for log2 in FITTED_LOG2 for recipe in (*filling(log2), outgrown(log2))]
     proofs = timed_proofs(prover, recipes, title="proofs to fit", progress=progress)
     fit = fit_times(constants, proofs)
     checked: list[Content] = []
     if check:
-        beyond = [*filling(CHECKED_LOG2), HALF_FILLING]
+        beyond = [*filling(CHECKED_LOG2), outgrown(CHECKED_LOG2 - 1)]
         predicted = one_core_seconds(constants, fit.time, [recipe.system().shape() for recipe in beyond])
         larger = timed_proofs(prover, beyond, title="proofs to check", progress=progress)
         checked = _rows(beyond, predicted, larger, fit.band_ratio)
@@ -199,8 +198,8 @@ def proof_model(found: Calibration) -> str:
         *(f"{name} = {float(f'{value:.5g}')}" for name, value in times.items()),
         "",
         "[uncertainty]",
-        "# Half-width of the band around a predicted one-core time; of fitted times twice the largest error and at least",
-        "# a tenth, as predictions reach far beyond the sizes fitted: assumed.",
+        "# Half-width of the band around a predicted one-core time; of fitted times twice the largest error, at least",
+        "# a fifth, as predictions reach far beyond the sizes fitted: assumed.",
         f"model_band_ratio = {found.band_ratio:.3f}",
         "",
         "[calibration]",

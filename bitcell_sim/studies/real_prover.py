@@ -20,7 +20,7 @@ MISSING = (
     "bitcell-sim: pip install groth16py, or pip install 'bitcell-sim[calibrate]'"
 )
 # The quickest proof counts, as what disturbs one only makes it longer; once the two quickest agree, or patience ends.
-REPEATS_MIN, REPEATS_MAX, AGREEMENT_RATIO = 2, 8, 0.01
+REPEATS_MIN, REPEATS_MAX, AGREEMENT_RATIO = 3, 8, 0.01
 MARGIN = 3  # a prover counts public wires into the domain: so many fewer constraints just fill it
 
 
@@ -64,6 +64,17 @@ def filling(log2: int) -> list[Recipe]:
         Recipe("bits", constraints, 0.0),
         Recipe("bits, 12 non-zeros a constraint", constraints, 0.0, 12),
     ]
+
+
+def outgrown(log2: int) -> Recipe:
+    """Circuit that needs the next larger domain and fills half of it, which tells constraints from transforms.
+
+    Parameters
+    ----------
+    log2 : int
+        Base-2 logarithm of the domain that has become too small.
+    """
+    return Recipe("bits, half filling their domain", 2**log2 + 1, 0.0)
 
 
 def load_prover() -> ModuleType:

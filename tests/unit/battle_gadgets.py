@@ -1,7 +1,8 @@
 """The battle circuit's gadgets, emulated: what costs a constraint, what is folded away, and the values of the wires.
 
 Bits are constants, wires, or wires inverted; only an operation on two wires costs a constraint. Cells are eight bits,
-as upstream's (github.com/Steake/BitCell, crates/bitcell-zkp/src/battle_constraints.rs, and ark-r1cs-std 0.4's booleans).
+as upstream's. Source: github.com/Steake/BitCell, crates/bitcell-zkp/src/battle_constraints.rs; the booleans of
+ark-r1cs-std 0.4.
 """
 
 from __future__ import annotations

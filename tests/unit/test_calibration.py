@@ -154,6 +154,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeProver:
     monkeypatch.setattr(real_prover, "time", SimpleNamespace(process_time=lambda: prover.now))
     monkeypatch.setitem(sys.modules, "groth16py", prover)
     monkeypatch.setattr(study, "multiplication_ns", lambda: 12.5)
+    monkeypatch.setattr(study, "FITTED_LOG2", (6, 7, 8, 9))
+    monkeypatch.setattr(study, "CHECKED_LOG2", 11)
     return prover
 
 
@@ -187,7 +189,7 @@ def test_real_proofs_are_fitted_and_checked_beyond(fake: FakeProver, tmp_path: P
     assert content["kappa"] == pytest.approx(TRUE.multiplication_ns / 12.5, rel=1e-6)
     assert content["time"] == pytest.approx(dataclasses.asdict(TRUE), rel=1e-6)
     largest = max(row["constraints"] for row in content["fitted"])
-    assert max(row["constraints"] for row in content["checked"]) == 4 * largest + 9
+    assert max(row["constraints"] for row in content["checked"]) == 4 * (largest - 1) - real_prover.MARGIN
     for row in content["fitted"] + content["checked"]:
         assert row["ci_low_s"] < row["measured_s"] < row["ci_high_s"]
         assert row["error_ratio"] == pytest.approx(0.0, abs=1e-6)

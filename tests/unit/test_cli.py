@@ -27,7 +27,20 @@ sys.modules["bad_inputs"] = bad_inputs
 spec.loader.exec_module(bad_inputs)
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-EXPECTED = {"verify", "validate", "run", "ping", "explain", "report", "list", "new", "battles", "proof", "availability"}
+EXPECTED = {
+    "verify",
+    "validate",
+    "run",
+    "ping",
+    "explain",
+    "report",
+    "list",
+    "new",
+    "battles",
+    "proof",
+    "calibrate",
+    "availability",
+}
 ROW_KEYS = {
     *("id", "title", "statistic", "unit", "limit", "comparison", "measured"),
     *("ci_low", "ci_high", "n", "verdict", "why", "evidence"),
@@ -124,6 +137,8 @@ def test_bad_input_is_refused_in_words(case: bad_inputs.Case, tmp_path: Path, ca
         (["proof", "--circuit", "batle"], "battle"),
         (["proof", "--grid", "0"], "--grid"),
         (["proof", "--cores", "-1"], "-1"),
+        (["calibrate", "--check"], "add --real"),
+        (["calibrate", "--out", "mine.txt"], "ends in .toml"),
         (["availability", "--years", "3"], "at least one year"),
         (["bench", "our"], "our"),
         (["regress", "--against", "nowhere.json"], "python -m bitcell_sim.studies.baseline"),
@@ -284,6 +299,34 @@ def test_proof(capsys: Capture) -> None:
     assert (custom["constraints"], custom["feasible"]) == (1000, True)
     assert run(["proof"]) == 0
     assert "constraints" in capsys.readouterr().out
+
+
+def test_calibrate_writes_a_model_that_proof_takes(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = answered(capsys, "calibrate", "--quiet", "--out", "here.toml")
+    assert set(content) >= {"mult_ns", "kappa", "source", "file"}
+    assert content["file"] == "here.toml"
+    here = answered(capsys, "proof", "--grid", "16", "--cores", "1", "--set", "proofs=here.toml")
+    reference = answered(capsys, "proof", "--grid", "16", "--cores", "1")
+    assert here["constraints"] == reference["constraints"]
+    scaled = content["mult_ns"] * content["kappa"] / 33.6
+    assert here["single_core_s"] == pytest.approx(scaled * reference["single_core_s"], rel=0.01)
+    assert run(["calibrate"]) == 0
+    assert "--set proofs=calibrated.toml" in capsys.readouterr().out
+
+
+def test_calibrate_without_the_real_prover_names_it_and_its_licence(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "groth16py", None)
+    assert run(["calibrate", "--real"]) == 2
+    said = capsys.readouterr().err
+    assert "pip install groth16py" in said
+    assert "GPL-3.0" in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_availability(capsys: Capture) -> None:

@@ -59,7 +59,7 @@ def test_a_proof_holds_for_its_own_public_values_only(prover: ModuleType, tmp_pa
 
 def test_proofs_four_times_as_large_within_10_percent(calibrated: dict[str, Any]) -> None:
     largest = max(row["constraints"] for row in calibrated["fitted"])
-    assert {row["constraints"] for row in calibrated["checked"]} == {4 * largest + 9, 3 * largest + 9}
+    assert max(row["constraints"] for row in calibrated["checked"]) > 3.99 * largest
     for row in calibrated["checked"]:
         assert abs(row["error_ratio"]) < 0.10, row
         assert row["ci_low_s"] < row["measured_s"] < row["ci_high_s"]
@@ -80,8 +80,9 @@ def test_the_battle_s_own_gadgets_within_10_percent(prover: ModuleType, calibrat
 def test_one_multiplication_predicts_within_its_band(calibrated: dict[str, Any]) -> None:
     constants = reference()
     found = by_multiplication(constants)
-    shapes = [recipe.system().shape() for recipe in filling(13)]
-    predicted = one_core_seconds(constants, found.time, shapes)
-    measured = [row["measured_s"] for row in calibrated["fitted"][-len(shapes) :]]
+    recipes = filling(14)
+    predicted = one_core_seconds(constants, found.time, [recipe.system().shape() for recipe in recipes])
+    by_recipe = {(row["constraints"], row["witness"]): row["measured_s"] for row in calibrated["fitted"]}
+    measured = [by_recipe[recipe.constraints, recipe.witness] for recipe in recipes]
     print("by one multiplication:", [round(p / m - 1, 3) for p, m in zip(predicted, measured, strict=True)])
     assert predicted == pytest.approx(measured, rel=found.band_ratio)
