@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bitcell_sim.config import schema
 
 if TYPE_CHECKING:
+    from bitcell_sim.chain.trust import Event
     from bitcell_sim.kernels.arrays import Ints
 
 
@@ -35,6 +36,8 @@ class Block:
         Miners whose reveals its builder saw; the battles are one fewer.
     work : int
         Cumulative, itself included.
+    evidence : tuple of (int, Evidence)
+        What it says of the miners.
     """
 
     index: int
@@ -48,6 +51,7 @@ class Block:
     size_bytes: int
     miner_count: int
     work: int
+    evidence: tuple[Event, ...] = ()
     hash: int = field(init=False)
 
     def __post_init__(self) -> None:

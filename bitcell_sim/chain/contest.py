@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bitcell_sim.chain.battle import Glider, Pattern
+from bitcell_sim.chain.miners import Reveal
 from bitcell_sim.chain.records import BattleRecord
 from bitcell_sim.chain.tournament import TournamentResult, shuffle_bracket, tournament
-from bitcell_sim.random_streams import Stream, stream_key
-
-PATTERNS = tuple(Pattern)
+from bitcell_sim.random_streams import stream_key
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class Arena:
     ----------
     record : callable
         Takes a :class:`BattleRecord`.
+    reveal : callable
+        What a miner reveals, by height, attempt and miner.
     seed : int
         Seed of the run.
 
@@ -53,16 +53,11 @@ class Arena:
     revealed outputs in the miners' order, as upstream's ``combine_vrf_outputs`` (crates/bitcell-crypto/src/vrf.rs).
     """
 
-    def __init__(self, record: Callable[[BattleRecord], None], *, seed: int) -> None:
+    def __init__(self, record: Callable[[BattleRecord], None], reveal: Reveal, *, seed: int) -> None:
         self._record = record
+        self._reveal = reveal
         self._seed = seed
-        self._choice = Stream.of(seed, "chain.pattern")
         self._fought: dict[tuple[int, int, tuple[int, ...]], Contest] = {}
-
-    def glider(self, height: int, attempt: int, miner: int) -> Glider:
-        """What an honest miner reveals: one of the four patterns, uniformly, with its default energy."""
-        pattern = PATTERNS[self._choice.below(len(PATTERNS), height, attempt, miner)]
-        return Glider.of(pattern)
 
     def random_output(self, height: int, attempt: int, miner: int) -> bytes:
         """32 bytes that a miner reveals."""
@@ -80,7 +75,7 @@ class Arena:
         outputs = b"".join(self.random_output(height, attempt, miner) for miner in miners)
         seed = hashlib.sha256(b"TOURNAMENT_SEED" + outputs).digest()
         bracket = tuple(shuffle_bracket(list(miners), seed))
-        result = tournament([self.glider(height, attempt, miner) for miner in bracket], seed)
+        result = tournament([self._reveal(height, attempt, miner) for miner in bracket], seed)
         for match in result.matches:
             battle = match.result
             self._record(

@@ -11,6 +11,8 @@ from bitcell_sim.chain.ballots import Ballots
 from bitcell_sim.chain.block import Block, own_work, wire_bytes
 from bitcell_sim.chain.contest import Arena
 from bitcell_sim.chain.mempool import TransactionPlane
+from bitcell_sim.chain.miners import Miners
+from bitcell_sim.chain.trust import Event, Ledger
 from bitcell_sim.config import schema
 from bitcell_sim.kernels.transactions import UP, Nodes
 from bitcell_sim.network.clock import Clock
@@ -48,6 +50,10 @@ class Mesh:
         Transactions.
     arena : Arena
         Tournaments.
+    miners : Miners
+        What each miner does.
+    ledger : Ledger
+        Whom the chain trusts.
     record : callable
         Takes any record.
     seed : int
@@ -65,6 +71,8 @@ class Mesh:
     transport: Transport
     plane: TransactionPlane
     arena: Arena
+    miners: Miners
+    ledger: Ledger
     record: Record
     seed: int
     genesis: Block
@@ -85,9 +93,19 @@ class Mesh:
         """Nodes that this one has a connection to."""
         return _places(self.state.peers[node].tobytes())
 
-    def build(self, height: int, attempt: int, builder: int, parent: Block, miner_count: int) -> Block:
-        """Make a block of what its builder's pool holds."""
-        rows: np.ndarray[Any, np.dtype[np.int64]] = self.plane.select(builder, self.now)
+    def build(
+        self,
+        height: int,
+        attempt: int,
+        builder: int,
+        parent: Block,
+        miner_count: int,
+        evidence: tuple[Event, ...] = (),
+        *,
+        twin: bool = False,
+    ) -> Block:
+        """Make a block of what its builder's pool holds; a twin is another of the same place, without transactions."""
+        rows: np.ndarray[Any, np.dtype[np.int64]] = self.plane.select(builder, self.now)[: 0 if twin else None]
         gas, transaction_bytes = self.plane.block_size(rows)
         limits = self.protocol.block
         block = Block(
@@ -96,12 +114,13 @@ class Mesh:
             attempt=attempt,
             builder=builder,
             parent=parent,
-            built_ns=self.now,
+            built_ns=self.now + twin,
             rows=rows,
             gas=gas,
             size_bytes=wire_bytes(limits, transaction_bytes, miner_count - 1),
             miner_count=miner_count,
             work=parent.work + own_work(limits, miner_count - 1),
+            evidence=evidence,
         )
         self.blocks.append(block)
         return block

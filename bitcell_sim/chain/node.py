@@ -7,18 +7,20 @@ memory. The chain, the lock and the votes it has cast are on its disk and surviv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import simpy
 
 from bitcell_sim.chain.block import Block, check_core_s
+from bitcell_sim.chain.contest import Contest
 from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord
-from bitcell_sim.chain.recovery import Download
+from bitcell_sim.chain.recovery import NOBODY, Download
 from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
 from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
+from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.proving.prover import ProverPool
 from bitcell_sim.random_streams import Stream
@@ -67,7 +69,8 @@ class Node:
         self._checking: dict[Block, int] = {}  # when each was received
         self._orphans: dict[Block, list[Block]] = {}
         self._waiting: set[Block] = set()  # orphans
-        self._reveals: dict[tuple[int, int], dict[int, int]] = {}
+        self._reveals: dict[tuple[int, int], dict[int, int]] = {}  # arrival by miner; NEVER: only committed so far
+        self.accused: set[int] = set()  # nodes that this one can prove to have equivocated
         self._process: simpy.Process | None = None
         clock = Stream.of(mesh.seed, "hosts.clock")
         self.clock_offset_ns = ms_to_ns(mesh.deployment.clock_offset_sigma_ms * clock.normal(index))
@@ -137,25 +140,23 @@ class Node:
     def _round(self, height: int, attempt: int) -> Steps:
         """One attempt at a height: commit, reveal, battle, pause, and either the block or the wait for it."""
         timing, env, start = self.mesh.protocol.round, self.mesh.env, self.mesh.now
-        wire = self.mesh.protocol.wire
         name = height * ATTEMPTS_MAX + attempt
-        peers = self.mesh.peers(self.index)
-        if peers:
-            self.mesh.transport.notify(Kind.COMMIT, self.index, peers, name, wire.commit_bytes)
+        enters = self.index in self.mesh.ledger.at(self.head).eligible
+        if enters:
+            self._commit(height, attempt, name)
         yield env.timeout(seconds_to_ns(timing.commit_s))
-        self._reveal(height, attempt, name)
+        if enters and self.mesh.miners.reveals(height, attempt, self.index):
+            self._reveal(height, attempt, name)
         yield env.timeout(seconds_to_ns(timing.reveal_s))
         reveal_end = self.mesh.now
         miners = self._revealed(height, attempt)
-        contest = self.mesh.arena.fight(height, attempt, miners)
-        yield from self._battle(len(miners) - 1)
-        battle_end = self.mesh.now
-        self.mesh.record(
-            RoundRecord(self.index, height, attempt, start, reveal_end, battle_end, contest.winner, len(miners))
-        )
+        contest = self.mesh.arena.fight(height, attempt, miners) if miners else None
+        yield from self._battle(max(len(miners) - 1, 0))
+        battle_end, winner = self.mesh.now, contest.winner if contest else NOBODY
+        self.mesh.record(RoundRecord(self.index, height, attempt, start, reveal_end, battle_end, winner, len(miners)))
         yield env.timeout(seconds_to_ns(timing.pause_s) + self._until_interval(timing.pause_s))
-        if contest.winner == self.index:
-            yield from self._make_block(height, attempt, len(miners))
+        if contest and winner == self.index and self.mesh.miners.publishes(height, attempt, self.index):
+            yield from self._make_block(height, attempt, contest)
             if self.head.height >= height:
                 return
         yield env.timeout(seconds_to_ns(timing.block_timeout_s))
@@ -176,6 +177,14 @@ class Node:
         clock = self.mesh.now + seconds_to_ns(pause_s) + self.clock_offset_ns
         return -clock % interval
 
+    def _commit(self, height: int, attempt: int, name: int) -> None:
+        """Commit to all peers; nobody waits for it, and a reveal phase later it is there."""
+        peers = self.mesh.peers(self.index)
+        if peers:
+            self.mesh.transport.notify(Kind.COMMIT, self.index, peers, name, self.mesh.protocol.wire.commit_bytes)
+        for peer in peers:
+            self.mesh.nodes[peer].take_reveal(height, attempt, self.index, NEVER)
+
     def _reveal(self, height: int, attempt: int, name: int) -> None:
         """Reveal to all peers; each keeps when it arrived, and asks at the end of its own reveal phase."""
         self._reveals.setdefault((height, attempt), {})[self.index] = self.mesh.now
@@ -189,14 +198,15 @@ class Node:
                 self.mesh.nodes[peer].take_reveal(height, attempt, self.index, at_ns)
 
     def take_reveal(self, height: int, attempt: int, miner: int, at_ns: int) -> None:
-        """Note a reveal that is under way to this node; a crash before it arrives forgets it."""
+        """Note a reveal that is under way to this node, NEVER for a commitment; a crash before it arrives forgets it."""
         if height > self.head.height:
             self._reveals.setdefault((height, attempt), {})[miner] = at_ns
 
     def _revealed(self, height: int, attempt: int) -> tuple[int, ...]:
         boot_ns = int(self.mesh.state.boot_ns[self.index])
         arrived = self._reveals.get((height, attempt), {})
-        return tuple(sorted(miner for miner, at_ns in arrived.items() if boot_ns <= at_ns <= self.mesh.now))
+        eligible = self.mesh.ledger.at(self.head).eligible
+        return tuple(miner for miner in eligible if boot_ns <= arrived.get(miner, NEVER) <= self.mesh.now)
 
     def _battle(self, battle_count: int) -> Steps:
         if battle_count == 0:
@@ -210,8 +220,11 @@ class Node:
             self.machine.cancel(work)
             raise
 
-    def _make_block(self, height: int, attempt: int, miner_count: int) -> Steps:
-        block = self.mesh.build(height, attempt, self.index, self.head, miner_count)
+    def _make_block(self, height: int, attempt: int, contest: Contest) -> Steps:
+        miner_count = len(contest.miners)
+        evidence = self.mesh.ledger.testimony(self.head, contest, self._reveals[height, attempt], self.accused)
+        place = (height, attempt, self.index, self.head, miner_count, evidence)
+        block = self.mesh.build(*place)
         jobs = []
         if self.prover is not None:
             for battle in range(miner_count - 1):
@@ -221,7 +234,15 @@ class Node:
             yield simpy.AllOf(self.mesh.env, jobs)
             if any(job.value is not Outcome.DONE for job in jobs):
                 return  # no proofs, no block: the attempt lapses
-        for peer in self.mesh.peers(self.index):
+        peers = self.mesh.peers(self.index)
+        if self.mesh.miners.equivocates(height, self.index):
+            self._publish(block, peers[: len(peers) // 2])
+            self._publish(self.mesh.build(*place, twin=True), peers[len(peers) // 2 :])
+        else:
+            self._publish(block, peers)
+
+    def _publish(self, block: Block, peers: Sequence[int]) -> None:
+        for peer in peers:
             self.mesh.transport.send(
                 Kind.BLOCK, self.index, peer, block.index, block.size_bytes, self._on_block_sent, block, self.index
             )

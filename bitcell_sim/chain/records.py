@@ -75,6 +75,23 @@ class EvidenceRecord(NamedTuple):
     at_ns: int
 
 
+class TrustRecord(NamedTuple):
+    """What the chain holds of one miner after one final block; height 0 is the start."""
+
+    node: int
+    height: int
+    block: int
+    evidence: str
+    positive: float
+    negative: float
+    trust: float
+    status: str
+    ban_end_height: int
+    suggested_ban_epochs: int
+    stake: float
+    at_ns: int
+
+
 class RecoveryRecord(NamedTuple):
     """One stage of a node's way back: crash, process, peers, synced, first-vote."""
 

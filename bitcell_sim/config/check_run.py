@@ -96,6 +96,27 @@ def _times(run: Document) -> Iterator[Finding]:
             yield run.finding((*path, "start_s"), f"{start:g} s is not before the run's end, {end:g} s (duration_s)")
 
 
+def _miners(run: Document, deployment: Document) -> Iterator[Finding]:
+    nodes = named(deployment, "node", "id")
+    rows: list[tuple[KeyPath, str]] = []
+    shares = 0.0
+    for path, miner in tables(run, "miner"):
+        node, share = text(miner, "node"), number(miner, "share_ratio")
+        if ("node" in miner) == ("share_ratio" in miner):
+            said = "both node and share_ratio" if "node" in miner else "neither node nor share_ratio"
+            yield run.finding(path, f"{said}; give one of them")
+        if node is not None and node not in nodes:
+            yield run.finding((*path, "node"), f"no node {node!r}{did_you_mean(node, nodes)}")
+        rows += [((*path, "node"), node)] if node is not None else []
+        shares += share or 0.0
+        if share is not None and round(share * len(nodes)) == 0:
+            yield run.finding((*path, "share_ratio"), f"{share:g} of {len(nodes)} nodes is none of them")
+        elif shares > 1:
+            yield run.finding((*path, "share_ratio"), f"{share:g}: the shares are {shares:g} together, more than all")
+    for path, name, first in repeated(rows):
+        yield run.finding(path, f"{name!r} again; it is already {key_text(first)}")
+
+
 def _workload(workload: Document, deployment: Document) -> Iterator[Finding]:
     weights = workload.data.get("region_weight")
     if not isinstance(weights, dict) or not weights:
@@ -113,6 +134,12 @@ def _protocol(protocol: Document, proofs: Document) -> Iterator[Finding]:
     engine, engines = text(battle, "engine"), battle.get("engines") if isinstance(battle, dict) else None
     if engine is not None and isinstance(engines, dict) and engine not in engines:
         yield protocol.finding(("battle", "engine"), f"no engine {engine!r}{did_you_mean(engine, engines)}")
+    trust: Any = protocol.data.get("trust")
+    eligible, killed = number(trust, "eligible_min"), number(trust, "killed_below")
+    if eligible is not None and killed is not None and eligible < killed:
+        yield protocol.finding(
+            ("trust", "eligible_min"), f"{eligible:g} is below killed_below, {killed:g}; a killed miner could enter"
+        )
     block: Any = protocol.data.get("block")
     limit, one = number(block, "gas_limit"), number(block, "transaction_gas")
     if limit is not None and one is not None and limit < one:
@@ -170,6 +197,7 @@ def check_run(run: Document, models: dict[str, Document]) -> list[Finding]:
     findings: list[Finding] = []
     if "deployment" in models:
         findings += [*_references(run, models["deployment"]), *_partitions(run, models["deployment"])]
+        findings += _miners(run, models["deployment"])
     findings += [*_links(run), *_times(run)]
     if "workload" in models and "deployment" in models:
         findings += _workload(models["workload"], models["deployment"])

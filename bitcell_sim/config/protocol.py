@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from bitcell_sim.config.base import Count, Name, NonNegative, Positive, PositiveCount, Probability, Section, Text
+from bitcell_sim.config.trust import Trust
 
 
 class Round(Section):
@@ -114,6 +115,7 @@ class Protocol(Section):
     block: Block = Field(description="Blocks.")
     mempool: Mempool = Field(description="Pending transactions.")
     finality: Finality = Field(description="Votes.")
+    trust: Trust = Field(description="Who may mine.")
     wire: Wire = Field(description="Messages.")
     costs: Costs = Field(description="Processor time of checks.")
     proof: Proof = Field(description="Proofs.")

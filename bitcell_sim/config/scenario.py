@@ -10,6 +10,7 @@ from bitcell_sim.config.base import Count, Many, ModelName, Name, Positive, Sect
 from bitcell_sim.config.deployment import Deployment
 from bitcell_sim.config.fault import Fault, FaultRates
 from bitcell_sim.config.latency import LatencySource
+from bitcell_sim.config.miner import Miner
 from bitcell_sim.config.proofs import Proofs
 from bitcell_sim.config.protocol import Protocol
 from bitcell_sim.config.targets import Targets
@@ -24,6 +25,7 @@ class RunFrame(Section):
     duration_s: Positive = Field(description="Seconds that are simulated.")
     warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")
     fault: Many[Fault] = Field(default=(), description="What goes wrong, and when.")
+    miner: Many[Miner] = Field(default=(), description="Who mines otherwise than honestly.")
 
 
 class Scenario(RunFrame):
@@ -75,3 +77,4 @@ class ScenarioFile(Section):
         default_factory=dict, description="Changes to the resolved models, by the key paths that --set takes."
     )
     fault: Many[Fault] = Field(default=(), description="What goes wrong, and when.")
+    miner: Many[Miner] = Field(default=(), description="Who mines otherwise than honestly.")

@@ -32,6 +32,7 @@ from bitcell_sim.config.fault import (
     RegionLoss,
 )
 from bitcell_sim.config.latency import IntraRegion, Jitter, LatencySource, Link, Site
+from bitcell_sim.config.miner import BestReveal, Equivocator, FlakyGriefer, Miner, MinerBase, PlainMiner
 from bitcell_sim.config.proofs import (
     CircuitFamily,
     Curve,
@@ -58,23 +59,28 @@ from bitcell_sim.config.protocol import (
 )
 from bitcell_sim.config.scenario import Scenario, ScenarioFile
 from bitcell_sim.config.targets import Target, Targets
+from bitcell_sim.config.trust import EvidenceWeights, Penalties, Penalty, Slashing, SuggestedBan, Trust
 from bitcell_sim.config.workload import GasPrice, Workload
 
 __all__ = [
     "BandwidthFault",
     "Battle",
     "BattleEngine",
+    "BestReveal",
     "Block",
     "CircuitFamily",
     "Costs",
     "Count",
     "Curve",
     "Deployment",
+    "Equivocator",
+    "EvidenceWeights",
     "Fault",
     "FaultBase",
     "FaultClass",
     "FaultRates",
     "Finality",
+    "FlakyGriefer",
     "GasPrice",
     "Hardware",
     "HostFault",
@@ -87,6 +93,8 @@ __all__ = [
     "LoadSurge",
     "Many",
     "Mempool",
+    "Miner",
+    "MinerBase",
     "ModelName",
     "Name",
     "Node",
@@ -96,6 +104,9 @@ __all__ = [
     "Operations",
     "Pair",
     "Partition",
+    "Penalties",
+    "Penalty",
+    "PlainMiner",
     "Port",
     "Positive",
     "PositiveCount",
@@ -116,10 +127,13 @@ __all__ = [
     "Section",
     "Service",
     "Site",
+    "Slashing",
     "Some",
+    "SuggestedBan",
     "Target",
     "Targets",
     "Text",
+    "Trust",
     "Uncertainty",
     "Wire",
     "Workload",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bitcell_sim.config import catalog
 from bitcell_sim.config.loader import MODELS, load_scenario
@@ -11,16 +11,20 @@ from bitcell_sim.config.schema import ScenarioFile
 from bitcell_sim.config.writing import toml_value
 
 
-def _faults() -> Iterator[str]:
-    """Yield each shipped scenario's fault, commented out, under its title."""
-    for name in catalog.names("scenarios"):
+MINERS = "miner-mix"  # the scenario with every behaviour
+
+
+def _tables(key: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield the tables `key` of shipped scenarios, commented out, each under its scenario's title."""
+    for name in names:
         text = catalog.path("scenarios", name).read_text(encoding="utf-8")
         title = re.search(r'^title = "(.*)"$', text, re.MULTILINE)
-        fault = text[text.index("[[fault]]") :].strip() if "[[fault]]" in text else ""
-        if title is None or not fault:
+        tables = text[text.index(f"[[{key}]]") :].strip() if f"[[{key}]]" in text else ""
+        if title is None or not tables:
             continue
         yield f"# {title[1]} ({name}):"
-        yield from (f"#{line}" if not line.startswith("#") else f"#  {line[1:].strip()}" for line in fault.splitlines())
+        lines = tables.splitlines()
+        yield from (f"#{line}" if not line.startswith("#") else f"#  {line[1:].strip()}" for line in lines)
         yield ""
 
 
@@ -55,5 +59,7 @@ def starter(deployment: str = "rc3") -> str:
     lines += [f"# {about['warmup_blocks']}", f"#warmup_blocks = {scenario.warmup_blocks}", ""]
     lines += [f"# {about['override']}", "#[override.workload]", f"#rate_tps = {toml_value(scenario.workload.rate_tps)}"]
     engine = toml_value(scenario.protocol.battle.engine)
-    lines += ["#[override.protocol.battle]", f"#engine = {engine}", "", f"# {about['fault']}", "", *_faults()]
+    lines += ["#[override.protocol.battle]", f"#engine = {engine}", ""]
+    lines += [f"# {about['fault']}", "", *_tables("fault", catalog.names("scenarios"))]
+    lines += [f"# {about['miner']}", "", *_tables("miner", [MINERS])]
     return "\n".join(lines).rstrip() + "\n"

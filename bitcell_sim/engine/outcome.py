@@ -15,6 +15,7 @@ from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.chain.records import FinalRecord, RecoveryRecord
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.recorder import Recorder, named, to_ms
+from bitcell_sim.engine.standing import trust_records
 from bitcell_sim.faults.checkers import Violation, check_books, check_safety
 from bitcell_sim.kernels.mempool import NEVER, POOLED, Book
 from bitcell_sim.kernels.transactions import OPEN, REJECTED
@@ -106,6 +107,8 @@ def settle(scenario: Scenario, seed: int, mesh: Mesh, plane: Any, record: Record
     one_chain = all(violation.property != "double_finality" for violation in violations)
     is_final = state == FINAL
     check_books(book, rows, is_final, final_chain, final_ns, plane.accepted_count, one_chain=one_chain)
+    for entry in trust_records(mesh, final_chain, finals):
+        record(entry)
     tables = record.tables()
     tables["transactions"] = _transaction_table(scenario, book, rows, block_of, final_ns, state)
     tables["blocks"] = _block_table(mesh, quorum_ns, final_chain)

@@ -14,6 +14,7 @@ from bitcell_sim.chain.records import (
     FinalRecord,
     RecoveryRecord,
     RoundRecord,
+    TrustRecord,
     VoteRecord,
 )
 from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
@@ -31,6 +32,7 @@ TABLES: dict[type, str] = {
     FinalRecord: "finals",
     VoteRecord: "votes",
     EvidenceRecord: "evidence",
+    TrustRecord: "trust",
     RecoveryRecord: "recoveries",
     BalancerRecord: "balancers",
     FaultRecord: "faults",

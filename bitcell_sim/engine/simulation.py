@@ -17,7 +17,9 @@ from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.connections import Connections
 from bitcell_sim.chain.contest import Arena
 from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.chain.miners import Miners
 from bitcell_sim.chain.node import Node
+from bitcell_sim.chain.trust import Ledger
 from bitcell_sim.chain.workload import Clients
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.collecting import young_garbage_only
@@ -157,6 +159,7 @@ class Simulation:
             seed=self.seed,
             before_turn=lambda: self.plane.advance(int(self.env.now)),
         )
+        miners = Miners(self.scenario.miner, [node.id for node in deployment.node], seed=self.seed)
         self.mesh = Mesh(
             env=self.env,
             deployment=deployment,
@@ -164,7 +167,9 @@ class Simulation:
             state=shared.nodes,
             transport=transport,
             plane=self.plane,
-            arena=Arena(self.record, seed=self.seed),
+            arena=Arena(self.record, miners.glider, seed=self.seed),
+            miners=miners,
+            ledger=Ledger(protocol.trust, len(deployment.node)),
             record=self.record,
             seed=self.seed,
             genesis=genesis,

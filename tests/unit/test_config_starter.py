@@ -25,6 +25,7 @@ def test_every_line_left_out_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     mine = load_scenario(tmp_path / "mine.toml")
     assert mine.fault == tuple(fault for name in catalog.names("scenarios") for fault in load_scenario(name).fault)
+    assert mine.miner == load_scenario("miner-mix").miner
     assert mine.deployment == load_scenario("rc3-min").deployment
 
 
