@@ -25,6 +25,9 @@ from bitcell_sim.errors import Finding
 Model = TypeVar("Model", bound=BaseModel)
 Details = Mapping[str, Any]
 
+# Keys that say of which kind a table is, and what for.
+_TAGS = {"kind": "what kind of fault", "behaviour": "how the miner behaves"}
+
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
     """Plain types behind Annotated and unions."""
@@ -42,10 +45,11 @@ def _is_table(plain: Any, data: Any) -> bool:
     """Whether a type is a table, and of the kind the data says where there are several."""
     if not (isinstance(plain, type) and issubclass(plain, BaseModel)):
         return False
-    kind = plain.model_fields.get("kind")
-    if kind is None or get_origin(kind.annotation) is not Literal:
-        return True
-    return isinstance(data, dict) and data.get("kind") in get_args(kind.annotation)
+    for tag in _TAGS:
+        field = plain.model_fields.get(tag)
+        if field is not None and get_origin(field.annotation) is Literal:
+            return isinstance(data, dict) and data.get(tag) in get_args(field.annotation)
+    return True
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -85,10 +89,10 @@ def _item(data: Any, part: str | int) -> Any:
 
 
 def _real_path(data: Any, location: Sequence[str | int]) -> KeyPath:
-    """Key path of an error: its location without the fault kinds and dictionary markers pydantic puts in."""
+    """Key path of an error: its location without the tags of unions and dictionary markers pydantic puts in."""
     path: list[str | int] = []
     for part in location:
-        if isinstance(data, dict) and data.get("kind") == part and part not in data:
+        if isinstance(data, dict) and part not in data and any(data.get(tag) == part for tag in _TAGS):
             continue
         if part == "[key]":
             continue
@@ -143,9 +147,13 @@ def _pattern(key: str, error: Details) -> str:
     return f"{quoted(error['input'])} has the wrong form: letters, digits, dots, colons and hyphens"
 
 
+def _tag_of(error: Details) -> str:
+    return str(error["ctx"]["discriminator"]).strip("'")
+
+
 def _tag(key: str, error: Details) -> str:
     expected = [part.strip().strip("'") for part in error["ctx"]["expected_tags"].split(",")]
-    return f"unknown kind {quoted(error['ctx']['tag'])}{did_you_mean(str(error['ctx']['tag']), expected)}"
+    return f"unknown {_tag_of(error)} {quoted(error['ctx']['tag'])}{did_you_mean(str(error['ctx']['tag']), expected)}"
 
 
 _SENTENCES: dict[str, Callable[[str, Details], str]] = {
@@ -241,9 +249,9 @@ def validate(model: type[Model], document: Document, also: Sequence[str] = ()) -
     for path, error in places:
         if error["type"] == "too_short" and path in inside:
             continue
-        at = (*path, "kind") if error["type"].startswith("union_tag") else path
+        at = (*path, _tag_of(error)) if error["type"].startswith("union_tag") else path
         if error["type"] == "union_tag_not_found":
-            findings.append(document.finding(at, "missing: what kind of fault"))
+            findings.append(document.finding(at, f"missing: {_TAGS[_tag_of(error)]}"))
         elif error["type"] != "missing" or path in missing:
             findings.append(document.finding(at, _sentence(model, document.data, path, error, also)))
     return None, findings

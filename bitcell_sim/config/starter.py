@@ -10,7 +10,6 @@ from bitcell_sim.config.loader import MODELS, load_scenario
 from bitcell_sim.config.schema import ScenarioFile
 from bitcell_sim.config.writing import toml_value
 
-
 MINERS = "miner-mix"  # the scenario with every behaviour
 
 

@@ -58,8 +58,8 @@ def test_stake_never_grows_and_bans_never_shorten(standing: Standing, kinds: lis
 
 
 @given(STANDINGS, st.integers(1, 200))
-def test_without_evidence_trust_goes_to_the_base_rate(standing: Standing, epochs: int) -> None:
-    """What is decided is forgotten: with the good first, so trust may fall on the way but never passes below both ends."""
+def test_forgetting_is_no_way_to_be_trusted(standing: Standing, epochs: int) -> None:
+    """Forgetting never raises trust above where it started, or above what is held of an unknown miner."""
     scores = [TRUST.score(standing)]
     for _ in range(epochs):
         standing = TRUST.decayed(standing)
