@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.chain.finality import VoteKind, quorum_stake
+from bitcell_sim.chain.finality import Vote, VoteKind, quorum_stake
 from bitcell_sim.kernels.ballots import file_vote, quorum_ns
 from bitcell_sim.kernels.compiling import entry
 from bitcell_sim.kernels.mempool import NEVER
@@ -111,6 +111,15 @@ class Ballots:
         """When a node sees a quorum, nanoseconds; NEVER without enough votes under way, or for a forgotten block."""
         ballot = self._ballots.get(block.height, {}).get(block)
         return NEVER if ballot is None else int(ballot.item(kind, -1, node))
+
+    def votes(self, height: int, node: int, now_ns: int) -> list[Vote]:
+        """Votes of the first round at a height that have arrived at a node by now."""
+        return [
+            Vote(kind, height, 0, block, voter)
+            for block in self.blocks(height)
+            for kind in VoteKind
+            for voter in self.arrived(kind, block, node, now_ns)
+        ]
 
     def due(self, block: Block, node: int, now_ns: int) -> list[tuple[int, int]]:
         """Voters whose votes will arrive at a node, and when, nanoseconds."""

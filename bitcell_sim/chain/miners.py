@@ -108,6 +108,11 @@ def assign(entries: Sequence[schema.Miner], nodes: Sequence[str]) -> dict[int, s
     return taken
 
 
+def halves(peers: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Peers to whom an equivocator tells one thing, and those to whom it tells another."""
+    return peers[: len(peers) // 2], peers[len(peers) // 2 :]
+
+
 class Miners:
     """What every miner of a run does.
 

@@ -16,6 +16,7 @@ from bitcell_sim.chain.block import Block, check_core_s
 from bitcell_sim.chain.contest import Contest
 from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.chain.miners import halves
 from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord
 from bitcell_sim.chain.recovery import NOBODY, Download
 from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
@@ -236,8 +237,9 @@ class Node:
                 return  # no proofs, no block: the attempt lapses
         peers = self.mesh.peers(self.index)
         if self.mesh.miners.equivocates(height, self.index):
-            self._publish(block, peers[: len(peers) // 2])
-            self._publish(self.mesh.build(*place, twin=True), peers[len(peers) // 2 :])
+            one, other = halves(peers)
+            self._publish(block, one)
+            self._publish(self.mesh.build(*place, twin=True), other)
         else:
             self._publish(block, peers)
 

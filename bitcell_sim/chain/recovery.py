@@ -107,7 +107,10 @@ class Download:
         if not (same_process and self._mesh.is_up(self._node.index)):
             return
         peers = self._expected.pop(block, [])
-        if self._node.knows(block) or self._source != NOBODY:
+        if self._node.knows(block):
+            return
+        self._node.voter.compare_notes(block.height)
+        if self._source != NOBODY:
             return
         for peer in peers:
             if self._mesh.state.peers[self._node.index, peer]:
@@ -129,7 +132,9 @@ class Download:
         self._mesh.env.call_at(self._mesh.now + patience_ns, self._give_up, self._ask_number)
 
     def _on_request(self, peer: int, goal: Block, ask_number: int) -> None:
-        """The peer answers with the oldest blocks that the asker lacks."""
+        """The peer answers with the oldest blocks that the asker lacks, unless it does not have the goal itself."""
+        if not self._mesh.nodes[peer].knows(goal):
+            return
         missing = [block for block in goal.chain(1) if block not in self._node.checked]
         some = missing[::-1][: self._mesh.deployment.recovery.blocks_per_request]
         size = self._mesh.protocol.wire.announce_bytes + sum(block.size_bytes for block in some)

@@ -7,10 +7,12 @@ on disk and survive a crash of the process.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote, VoteKind
+from bitcell_sim.chain.miners import halves
 from bitcell_sim.chain.records import EvidenceRecord, VoteRecord
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 ATTEMPTS_MAX = 1 << 10  # names of draws: height, then attempt or round
 _HEIGHTS_MAX = 1 << 32  # names of votes: voter, then height
 _KIND_NAMES = tuple(kind.name.lower() for kind in VoteKind)
+FORGED = -1  # number of a block that only an equivocator's votes speak of
 _KEPT_HEIGHTS = 4  # heights below the final one whose votes are kept for peers that come back
 
 
@@ -39,6 +42,7 @@ class Voter:
         self._mesh = node.mesh
         self._stakes = [entry.stake for entry in node.mesh.deployment.node]
         self._voting: dict[int, HeightVoting] = {}
+        self._forged: dict[int, Block] = {}
         self.first_vote_due = False
 
     def locks(self, above: int) -> dict[int, Block]:
@@ -73,6 +77,14 @@ class Voter:
             return
         kept = first_ns >= self._mesh.state.boot_ns[self._node.index] or not voting.not_counted(vote.kind, [vote.voter])
         self._react(vote.height, voting.accuse(vote) if kept else NOTHING)
+
+    def compare_notes(self, height: int) -> None:
+        """Where several blocks are voted on, pass on what this node holds: two votes of one voter have to meet."""
+        if len(self._mesh.ballots.blocks(height)) < 2:
+            return
+        for vote in self._mesh.ballots.votes(height, self._node.index, self._mesh.now):
+            if vote.voter != self._node.index:
+                self._send(vote, self._mesh.peers(self._node.index), again=self._mesh.now)
 
     def _counts(self, block: Block) -> bool:
         """Whether votes for a block that arrive now can still count here."""
@@ -128,6 +140,7 @@ class Voter:
         old = [height for height in self._voting if height < final_height - _KEPT_HEIGHTS]
         for height in old:
             del self._voting[height]
+            self._forged.pop(height, None)
         if old:
             self._mesh.ballots.forget_below(min(node.final.height for node in self._mesh.nodes) - _KEPT_HEIGHTS)
 
@@ -162,7 +175,20 @@ class Voter:
         if self.first_vote_due:
             self.first_vote_due = False
             self._node.stage("first-vote")
-        self._send(vote, self._mesh.peers(self._node.index))
+        peers = self._mesh.peers(self._node.index)
+        if self._mesh.miners.equivocates(vote.height, self._node.index):
+            one, other = halves(peers)
+            self._send(vote, one)
+            self._send(replace(vote, block=self._rival(vote.block)), other)
+        else:
+            self._send(vote, peers)
+
+    def _rival(self, block: Block) -> Block:
+        """Another block of the same height, for the second vote of an equivocator: one that is there, or none at all."""
+        for other in self._at(block.height).blocks:
+            if other is not block:
+                return other
+        return self._forged.setdefault(block.height, replace(block, index=FORGED, built_ns=block.built_ns + 1))
 
     def _send(self, vote: Vote, targets: Sequence[int], *, again: int = 0) -> None:
         name = ((vote.voter * _HEIGHTS_MAX + vote.height) * ATTEMPTS_MAX + vote.round) * 2 + int(vote.kind)
