@@ -23,6 +23,7 @@ MOMENT = {
     "rounds": "start_ms",
     "samples": "at_ms",
     "transactions": "submitted_ms",
+    "trust": "at_ms",
     "votes": "at_ms",
 }
 
