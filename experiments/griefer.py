@@ -148,9 +148,9 @@ def verdict(costs: Sequence[Cost], outs: dict[float, list[float]], horizon: int)
     half = quantile(outs[0.5], 0.5)
     lines.append(
         f"Verdict: a griefer that never reveals makes blocks come every {value(missing.spacing_s):.1f} s instead of"
-        f" {value(honest.spacing_s):.1f}: it costs the others nothing and him his blocks. Missing half of them, he is out"
-        f" after {half:.0f} heights, for good. One that keeps back his blocks makes it {value(keeping.spacing_s):.1f} s"
-        f" ({value(keeping.spacing_s) / value(honest.spacing_s) - 1:+.0%}), and trust never stops him."
+        f" {value(honest.spacing_s):.1f}: it costs the others nothing and him his blocks. Missing half of them, he is"
+        f" out after {half:.0f} heights, for good. One that keeps back his blocks makes it"
+        f" {value(keeping.spacing_s):.1f} s ({value(keeping.spacing_s) / value(honest.spacing_s) - 1:+.0%}), and trust never stops him."
     )
     return "\n".join(lines)
 

@@ -125,9 +125,9 @@ def verdict(shares: Sequence[Share]) -> str:
         alone[kind] for kind in ("tie-farmer", "best-reveal", "chaos-spammer", "energy-maximiser")
     )
     lines.append(
-        f"Verdict: fair is {FAIR:.1%}. A standard glider of energy 1 wins {farmer:.0%} of all tournaments against honest"
-        f" miners ({3 * three['tie-farmer']:.0%} if three play it), and the search finds nothing better ({found:.0%});"
-        f" the heaviest ship at full energy wins {spammer:.1%}, a random one at full energy {greedy:.1%}."
+        f"Verdict: fair is {FAIR:.1%}. A standard glider of energy 1 wins {farmer:.0%} of all tournaments against"
+        f" honest miners ({3 * three['tie-farmer']:.0%} if three play it), and the search finds nothing better"
+        f" ({found:.0%}); the heaviest ship at full energy wins {spammer:.1%}, a random one at full energy {greedy:.1%}."
     )
     return "\n".join(lines)
 

@@ -199,7 +199,7 @@ class Node:
                 self.mesh.nodes[peer].take_reveal(height, attempt, self.index, at_ns)
 
     def take_reveal(self, height: int, attempt: int, miner: int, at_ns: int) -> None:
-        """Note a reveal that is under way to this node, NEVER for a commitment; a crash before it arrives forgets it."""
+        """Note a reveal that is under way to this node (NEVER: a commitment); a crash before it arrives forgets it."""
         if height > self.head.height:
             self._reveals.setdefault((height, attempt), {})[miner] = at_ns
 

@@ -184,7 +184,7 @@ class Voter:
             self._send(vote, peers)
 
     def _rival(self, block: Block) -> Block:
-        """Another block of the same height, for the second vote of an equivocator: one that is there, or none at all."""
+        """Another block of the same height for an equivocator's second vote: one that is there, or one that is not."""
         for other in self._at(block.height).blocks:
             if other is not block:
                 return other
