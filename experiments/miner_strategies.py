@@ -91,8 +91,10 @@ def against_honest(heights: int, seeds: int) -> list[Share]:
 
 def scaled(estimate: Estimate, factor: float) -> Estimate:
     """An estimate of a part of what was counted."""
-    parts = [None if x is None else x * factor for x in (estimate.measured, estimate.ci_low, estimate.ci_high)]
-    return Estimate(*parts, n=estimate.n)
+    measured, low, high = (
+        None if part is None else part * factor for part in (estimate.measured, estimate.ci_low, estimate.ci_high)
+    )
+    return Estimate(measured, low, high, estimate.n)
 
 
 def all_together(heights: int, seeds: int) -> list[Share]:
@@ -127,7 +129,8 @@ def verdict(shares: Sequence[Share]) -> str:
     lines.append(
         f"Verdict: fair is {FAIR:.1%}. A standard glider of energy 1 wins {farmer:.0%} of all tournaments against"
         f" honest miners ({3 * three['tie-farmer']:.0%} if three play it), and the search finds nothing better"
-        f" ({found:.0%}); the heaviest ship at full energy wins {spammer:.1%}, a random one at full energy {greedy:.1%}."
+        f" ({found:.0%}); the heaviest ship at full energy wins {spammer:.1%}, a random one at full energy"
+        f" {greedy:.1%}."
     )
     return "\n".join(lines)
 
