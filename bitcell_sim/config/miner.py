@@ -64,3 +64,13 @@ class BestReveal(MinerBase):
 
 
 Miner = Annotated[PlainMiner | FlakyGriefer | Equivocator | BestReveal, Field(discriminator="behaviour")]
+
+BEHAVIOURS = {
+    "honest": "a pattern at random, with its default energy",
+    "tie-farmer": "a standard glider of energy 1: what the tie rules reward",
+    "chaos-spammer": "the heaviest ship at full energy",
+    "energy-maximiser": "a pattern at random, at full energy",
+    "flaky-griefer": "commits and does not reveal, or wins and makes no block",
+    "equivocator": "tells half of its peers one thing, half another",
+    "best-reveal": "what won most in sampled tournaments against honest miners",
+}

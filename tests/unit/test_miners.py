@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import get_args
 
 import pytest
 
@@ -11,6 +12,7 @@ from bitcell_sim.chain.battle import Glider, Pattern, fight
 from bitcell_sim.chain.miners import Miners, assign, best_reveal, chaos_spammer, sampled_seed, tie_farmer, win_share
 from bitcell_sim.config import schema
 from bitcell_sim.config.loader import load_scenario, scenario_to_toml
+from bitcell_sim.config.miner import BEHAVIOURS
 from bitcell_sim.errors import ConfigError
 
 NODES = [f"node-{place}" for place in range(7)]
@@ -158,6 +160,12 @@ def test_a_scenario_holds_populations_and_writes_them_out() -> None:
     sets = ["miner=[{share_ratio = 0.5, behaviour = 'tie-farmer'}]", "miner.0.behaviour=chaos-spammer"]
     (entry,) = load_scenario("rc3", sets=sets).miner
     assert (entry.share_ratio, entry.behaviour) == (0.5, "chaos-spammer")
+
+
+def test_every_behaviour_is_listed() -> None:
+    kinds = get_args(get_args(schema.Miner)[0])
+    tags = {tag for kind in kinds for tag in get_args(kind.model_fields["behaviour"].annotation)}
+    assert set(BEHAVIOURS) == tags
 
 
 @pytest.mark.parametrize(
