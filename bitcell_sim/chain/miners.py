@@ -137,6 +137,8 @@ class Miners:
 
     def glider(self, height: int, attempt: int, miner: int) -> Glider:
         """What a miner reveals."""
+        if miner not in self._entries:
+            return honest(self._pattern, height, attempt, miner)
         entry = self._at(miner, height)
         if isinstance(entry, schema.BestReveal):
             return best_reveal(self._opponents, entry.bracket_count, entry.energies, entry.positions, self._seed)
@@ -166,8 +168,8 @@ class Miners:
 
     def equivocates(self, height: int, miner: int) -> bool:
         """Whether a miner says two things at a height."""
-        entry = self._at(miner, height)
-        if not isinstance(entry, schema.Equivocator):
+        entry = self._entries.get(miner)
+        if not isinstance(entry, schema.Equivocator) or height < entry.first_height:
             return False
         return self._doubles.uniform(height, miner) < entry.equivocation_probability
 

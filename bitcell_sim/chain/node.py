@@ -70,7 +70,8 @@ class Node:
         self._checking: dict[Block, int] = {}  # when each was received
         self._orphans: dict[Block, list[Block]] = {}
         self._waiting: set[Block] = set()  # orphans
-        self._reveals: dict[tuple[int, int], dict[int, int]] = {}  # arrival by miner; NEVER: only committed so far
+        self._reveals: dict[tuple[int, int], dict[int, int]] = {}  # arrival by miner
+        self._commits: dict[tuple[int, int], tuple[int, ...]] = {}  # peers that this node has committed to
         self.accused: set[int] = set()  # nodes that this one can prove to have equivocated
         self._process: simpy.Process | None = None
         clock = Stream.of(mesh.seed, "hosts.clock")
@@ -179,12 +180,10 @@ class Node:
         return -clock % interval
 
     def _commit(self, height: int, attempt: int, name: int) -> None:
-        """Commit to all peers; nobody waits for it, and a reveal phase later it is there."""
-        peers = self.mesh.peers(self.index)
+        """Commit to all peers; nobody waits for it, and at the end of the reveal phase it is there."""
+        peers = self._commits[height, attempt] = self.mesh.peers(self.index)
         if peers:
             self.mesh.transport.notify(Kind.COMMIT, self.index, peers, name, self.mesh.protocol.wire.commit_bytes)
-        for peer in peers:
-            self.mesh.nodes[peer].take_reveal(height, attempt, self.index, NEVER)
 
     def _reveal(self, height: int, attempt: int, name: int) -> None:
         """Reveal to all peers; each keeps when it arrived, and asks at the end of its own reveal phase."""
@@ -199,7 +198,7 @@ class Node:
                 self.mesh.nodes[peer].take_reveal(height, attempt, self.index, at_ns)
 
     def take_reveal(self, height: int, attempt: int, miner: int, at_ns: int) -> None:
-        """Note a reveal that is under way to this node (NEVER: a commitment); a crash before it arrives forgets it."""
+        """Note a reveal that is under way to this node; a crash before it arrives forgets it."""
         if height > self.head.height:
             self._reveals.setdefault((height, attempt), {})[miner] = at_ns
 
@@ -208,6 +207,11 @@ class Node:
         arrived = self._reveals.get((height, attempt), {})
         eligible = self.mesh.ledger.at(self.head).eligible
         return tuple(miner for miner in eligible if boot_ns <= arrived.get(miner, NEVER) <= self.mesh.now)
+
+    def _committed(self, height: int, attempt: int) -> list[int]:
+        """Nodes whose commitment this one has."""
+        place, nodes = (height, attempt), self.mesh.nodes
+        return [node.index for node in nodes if self.index in node._commits.get(place, ())]
 
     def _battle(self, battle_count: int) -> Steps:
         if battle_count == 0:
@@ -223,7 +227,7 @@ class Node:
 
     def _make_block(self, height: int, attempt: int, contest: Contest) -> Steps:
         miner_count = len(contest.miners)
-        evidence = self.mesh.ledger.testimony(self.head, contest, self._reveals[height, attempt], self.accused)
+        evidence = self.mesh.ledger.testimony(self.head, contest, self._committed(height, attempt), self.accused)
         place = (height, attempt, self.index, self.head, miner_count, evidence)
         block = self.mesh.build(*place)
         jobs = []
@@ -371,6 +375,7 @@ class Node:
             self.mesh.record(FinalRecord(self.index, ancestor.index, self.mesh.now, vote_round))
         self.final = block
         self._recent = [other for other in self._recent if other.height > block.height]
+        self._commits = {place: peers for place, peers in self._commits.items() if place[0] > block.height}
         self.voter.forget_below(block.height)
         self.follow(block)
         self.voter.begin()

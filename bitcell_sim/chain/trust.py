@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Container, Iterable
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from bitcell_sim.config import schema
@@ -93,7 +94,10 @@ class Trust:
 
     def __init__(self, rules: schema.Trust) -> None:
         self.rules = rules
-        self._weight = {kind: float(getattr(rules.weight, kind)) for kind in Evidence}
+        self._k, self._alpha = rules.prior_weight, rules.base_rate
+        weight = {kind: float(getattr(rules.weight, kind)) for kind in Evidence}
+        self._gain = {kind: weight[kind] for kind in Evidence if kind.positive}
+        self._loss = {kind: weight[kind] for kind in Evidence if not kind.positive}
         self._penalties = {kind: getattr(rules.slashing, kind) for kind in Evidence if not kind.positive}
 
     def score(self, standing: Standing) -> float:
@@ -103,10 +107,9 @@ class Trust:
         -----
         ``T = r / (r + s + K) + alpha (K / (r + s + K))``, rounded in this order, as upstream does.
         """
-        k = self.rules.prior_weight
-        total = standing.positive + standing.negative + k
-        belief, uncertainty = standing.positive / total, k / total
-        return min(max(belief + self.rules.base_rate * uncertainty, 0.0), 1.0)
+        total = standing.positive + standing.negative + self._k
+        score = standing.positive / total + self._alpha * (self._k / total)
+        return min(max(score, 0.0), 1.0)
 
     def status(self, score: float) -> Status:
         """What a trust means."""
@@ -120,11 +123,9 @@ class Trust:
         epochs = {Status.ELIGIBLE: 0, Status.WARNING: bans.warning_epochs, Status.KILLED: bans.killed_epochs}
         return epochs[self.status(score)]
 
-    def may_enter(self, standing: Standing, height: int) -> bool:
+    def may_enter(self, standing: Standing, score: float, height: int) -> bool:
         """Whether a miner may take part in the tournament of a height."""
-        return not self.rules.enforced or (
-            height >= standing.ban_end and self.score(standing) >= self.rules.eligible_min
-        )
+        return not self.rules.enforced or (height >= standing.ban_end and score >= self.rules.eligible_min)
 
     def penalty(self, kind: Evidence, score: float) -> schema.Penalty:
         """What an event costs beside trust, by the trust after it."""
@@ -135,10 +136,10 @@ class Trust:
 
     def after(self, standing: Standing, kind: Evidence, height: int) -> Standing:
         """Standing after an event at a height: evidence first, then what it costs at the trust that is left."""
-        weight = self._weight[kind]
-        if kind.positive:
-            return standing._replace(positive=standing.positive + weight)
-        standing = standing._replace(negative=standing.negative + weight)
+        gain = self._gain.get(kind)
+        if gain is not None:
+            return Standing(standing.positive + gain, standing.negative, standing.ban_end, standing.stake_ratio)
+        standing = standing._replace(negative=standing.negative + self._loss[kind])
         penalty = self.penalty(kind, self.score(standing))
         ban_end = 0
         if penalty.banned_for_ever:
@@ -179,11 +180,14 @@ class State(NamedTuple):
     ----------
     standings : tuple of Standing
         Of each miner.
+    scores : tuple of float
+        Trust in each miner.
     eligible : tuple of int
         Miners that may take part in the tournament of the next height, in ascending order.
     """
 
     standings: tuple[Standing, ...]
+    scores: tuple[float, ...]
     eligible: tuple[int, ...]
 
 
@@ -257,12 +261,14 @@ class Ledger:
 
     def _next(self, state: State, block: Block) -> State:
         standings = list(state.standings)
+        after, height = self.trust.after, block.height
         for miner, kind in block.evidence:
-            standings[miner] = self.trust.after(standings[miner], kind, block.height)
-        if block.height % self.trust.rules.epoch_blocks == 0:
+            standings[miner] = after(standings[miner], kind, height)
+        if height % self.trust.rules.epoch_blocks == 0:
             standings = [self.trust.decayed(standing) for standing in standings]
-        return self._state(tuple(standings), block.height)
+        return self._state(tuple(standings), height)
 
     def _state(self, standings: tuple[Standing, ...], height: int) -> State:
-        who = (miner for miner, standing in enumerate(standings) if self.trust.may_enter(standing, height + 1))
-        return State(standings, tuple(who))
+        scores = tuple(map(self.trust.score, standings))
+        may_enter = map(self.trust.may_enter, standings, scores, repeat(height + 1))
+        return State(standings, scores, tuple(compress(range(len(standings)), may_enter)))

@@ -25,22 +25,25 @@ def trust_records(mesh: Mesh, final_chain: Sequence[Block], finals: Ints) -> Ite
     finals : ndarray of int64, shape (blocks, nodes)
         When each node saw each block final, nanoseconds.
     """
-    trust = mesh.ledger.trust
+    trust, stakes = mesh.ledger.trust, [node.stake for node in mesh.deployment.node]
     for block in (mesh.genesis, *final_chain):
         at_ns = int(finals[block.index].min()) if block.height else 0
-        for node, standing in enumerate(mesh.ledger.at(block).standings):
-            score = trust.score(standing)
+        said: list[list[str]] = [[] for _ in stakes]
+        for node, kind in block.evidence:
+            said[node].append(kind)
+        state = mesh.ledger.at(block)
+        for node, (standing, score) in enumerate(zip(state.standings, state.scores, strict=True)):
             yield TrustRecord(
-                node=node,
-                height=block.height,
-                block=block.index,
-                evidence=" ".join(kind for who, kind in block.evidence if who == node),
-                positive=standing.positive,
-                negative=standing.negative,
-                trust=score,
-                status=trust.status(score),
-                ban_end_height=standing.ban_end,
-                suggested_ban_epochs=trust.suggested_ban_epochs(score),
-                stake=mesh.deployment.node[node].stake * standing.stake_ratio,
-                at_ns=at_ns,
+                node,
+                block.height,
+                block.index,
+                " ".join(said[node]),
+                standing.positive,
+                standing.negative,
+                score,
+                trust.status(score),
+                standing.ban_end,
+                trust.suggested_ban_epochs(score),
+                stakes[node] * standing.stake_ratio,
+                at_ns,
             )

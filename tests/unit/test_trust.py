@@ -159,10 +159,10 @@ def test_slashes_multiply_and_the_longest_ban_counts(trust: Trust) -> None:
 
 def test_a_ban_ends_and_trust_still_counts(trust: Trust, rules: schema.Trust) -> None:
     banned = Standing(100.0, 0.0, ban_end=502)
-    assert [trust.may_enter(banned, height) for height in (501, 502)] == [False, True]
-    assert not trust.may_enter(Standing(1.0, 0.0), 1)
+    assert [trust.may_enter(banned, trust.score(banned), height) for height in (501, 502)] == [False, True]
+    assert [trust.may_enter(Standing(1.0, 0.0), score, 1) for score in (0.7499, 0.75)] == [False, True]
     off = Trust(rules.model_copy(update={"enforced": False}))
-    assert off.may_enter(Standing(0.0, 100.0, ban_end=FOR_EVER), 1)
+    assert off.may_enter(Standing(0.0, 100.0, ban_end=FOR_EVER), 0.0, 1)
 
 
 # --------------------------------------------------------------------------------------------------------- the ledger
