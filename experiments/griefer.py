@@ -17,8 +17,8 @@ Answer
 ------
 The printed verdict, and docs/figures/griefer.png. In short: a missed reveal costs the others nothing, it even spares
 them a battle; he alone loses. Trust shuts him out at the first or second miss, for good, because only tournaments bring
-evidence; one that misses fewer than one reveal in twenty mostly gets away with it. Keeping back a block costs everyone a time-out and another attempt, and upstream's evidence has no name for
-it: trust never notices.
+evidence; one that misses fewer than one reveal in twenty mostly gets away with it. Keeping back a block costs everyone
+a time-out and another attempt, and upstream's evidence has no name for it: trust never notices.
 
 Limits
 ------
@@ -146,12 +146,13 @@ def verdict(costs: Sequence[Cost], outs: dict[float, list[float]], horizon: int)
     honest, missing = by_name[WAYS[0].name, False], by_name[WAYS[2].name, False]
     keeping = by_name[WAYS[3].name, True]
     half = quantile(outs[0.5], 0.5)
+    slower = value(keeping.spacing_s) / value(honest.spacing_s) - 1
     lines.append(
         f"Verdict: a griefer that never reveals makes blocks come every {value(missing.spacing_s):.1f} s instead of"
         f" {value(honest.spacing_s):.1f}: it costs the others nothing and him his blocks. Missing half of them, he is"
         f" out after {half:.0f} heights, for good. One that keeps back his blocks makes it"
-        f" {value(keeping.spacing_s):.1f} s ({value(keeping.spacing_s) / value(honest.spacing_s) - 1:+.0%}) and finality"
-        f" {value(keeping.finality_s):.0f} s instead of {value(honest.finality_s):.0f} (p95), and trust never stops him."
+        f" {value(keeping.spacing_s):.1f} s ({slower:+.0%}), and finality {value(keeping.finality_s):.0f} s instead of"
+        f" {value(honest.finality_s):.0f} (p95); trust never stops him."
     )
     return "\n".join(lines)
 
