@@ -168,6 +168,9 @@ class Voter:
     def _accuse(self, vote: Vote) -> None:
         offence = (vote.voter, vote.height, vote.round, _KIND_NAMES[vote.kind])
         self._mesh.record(EvidenceRecord(self._node.index, *offence, self._mesh.now))
+        if vote.voter not in (self._node.index, *self._node.accused):
+            self._node.accused.add(vote.voter)
+            self.compare_notes(vote.height)
 
     def _cast(self, vote: Vote) -> None:
         kind = _KIND_NAMES[vote.kind]

@@ -25,7 +25,6 @@ QUICK = (
 )
 NODE = "eu-central-1"
 GRIEFER = f"{{node = '{NODE}', behaviour = 'flaky-griefer', missed_reveal_probability = %s, first_height = 4}}"
-EQUIVOCATOR = f"{{node = '{NODE}', behaviour = 'equivocator', equivocation_probability = 1.0, first_height = 4}}"
 
 
 def scenario(*miners: str, more: tuple[str, ...] = ()) -> Scenario:
@@ -156,3 +155,76 @@ def test_evidence_of_the_losing_side_of_a_split_is_gone() -> None:
     assert not builders["final"] & set(losing)
     last = trust[trust["height"] == trust["height"].max()].set_index("node")["negative"]
     assert {region_of(node) for node, negative in last.items() if negative > 0} == set(losing)
+
+
+# -------------------------------------------------------------------------------------------------------- equivocation
+
+
+def equivocator(node: str, first_height: int) -> str:
+    return (
+        f"{{node = '{node}', behaviour = 'equivocator', equivocation_probability = 1.0, first_height = {first_height}}}"
+    )
+
+
+def test_two_votes_told_to_two_halves_meet_and_ban_for_ever() -> None:
+    outcome = run(equivocator(NODE, 4))
+    evidence = outcome.tables["evidence"]
+    assert set(evidence["offender"]) == {NODE}
+    holders = evidence[evidence["height"] == 4]
+    assert set(holders["node"]) == set(evidence["node"].cat.categories) - {NODE}
+    height = first(outcome, "equivocation")
+    assert height in (5, 6)
+    rows = of(outcome)
+    assert rows["evidence"].str.count("equivocation").sum() == 1
+    assert (rows.loc[height, "negative"], rows.loc[height, "stake"]) == (20.0, 0.0)
+    assert rows.loc[height, "ban_end_height"] == 2**53
+    for at, who in fighters(outcome):
+        assert (NODE in who) == (at <= height)
+
+
+def test_votes_meet_when_those_who_held_one_have_asked_in_vain_for_its_block() -> None:
+    """Nobody has the block of the second vote: it is missed after the dial time-out, and notes are compared."""
+    outcome = run(equivocator(NODE, 4))
+    wait_ms = outcome.scenario.deployment.recovery.dial_timeout_s * 1000.0
+    built_ms = final(outcome).loc[4, "built_ms"]
+    seen_ms = outcome.tables["evidence"].query("height == 4")["at_ms"]
+    assert wait_ms < seen_ms.min() - built_ms < seen_ms.max() - built_ms < wait_ms + 1000.0
+    assert len(outcome.tables["blocks"]) == len(final(outcome)), "the block of the second votes is nowhere"
+
+
+def test_a_winner_that_makes_two_blocks_costs_a_round_of_votes_and_is_banned() -> None:
+    honest = final(run())
+    height = int(honest.index[honest["builder"] == NODE][1])
+    outcome = run(equivocator(NODE, height))
+    twins = outcome.tables["blocks"].query("height == @height")
+    assert list(twins["builder"]) == [NODE, NODE]
+    assert sorted(twins["state"]) == ["final", "orphaned"]
+    votes = outcome.tables["votes"]
+    assert votes[votes["vote_round"] > 0]["height"].unique().tolist() == [height]
+    timeout_ms = outcome.scenario.protocol.finality.timeout_s * 1000.0
+    delay_ms = final(outcome).loc[height, "quorum_final_ms"] - final(outcome).loc[height, "built_ms"]
+    assert timeout_ms < delay_ms < timeout_ms + 2000.0
+    assert NODE not in set(final(outcome).loc[height + 3 :, "builder"])
+    assert of(outcome)["ban_end_height"].iloc[-1] == 2**53
+
+
+def test_without_trust_it_goes_on() -> None:
+    outcome = run(equivocator(NODE, 4), more=("protocol.trust.enforced=false",))
+    blocks = outcome.tables["blocks"].query("builder == @NODE and height >= 4")
+    assert (blocks.groupby("height").size() == 2).all()
+    assert len(blocks) > 2
+    assert of(outcome)["stake"].iloc[-1] == 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_equivocators_of_seven_and_a_crash_break_nothing(seed: int) -> None:
+    crash = "fault=[{kind = 'process-crash', node = 'us-west-1', start_s = 30.0, duration_s = 40.0}]"
+    outcome = run(equivocator(NODE, 2), equivocator("us-east-2", 2), more=(crash,), seed=seed)
+    assert set(outcome.tables["evidence"]["offender"]) == {NODE, "us-east-2"}
+    last_s = outcome.tables["finals"]["at_ms"].max() / 1000.0
+    assert last_s > outcome.simulated_s - 30.0, "blocks go on becoming final"
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    mix = load_scenario("miner-mix", sets=[*QUICK, "duration_s=120.0"])
+    assert simulate_once(mix, seed=5).trace_digest == simulate_once(mix, seed=5).trace_digest
