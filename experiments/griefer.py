@@ -129,13 +129,12 @@ def heights_until_out(missed_reveal: float, seeds: int, horizon: int) -> list[fl
 
 def verdict(costs: Sequence[Cost], outs: dict[float, list[float]], horizon: int) -> str:
     """One line a way, one a probability, then the answer."""
-    lines = []
-    for cost in costs:
-        lines.append(
-            f"{cost.way.name:32} trust {'on ' if cost.enforced else 'off'}"
-            f"  a block every {text(cost.spacing_s, 1)} s, final in {text(cost.finality_s, 0)} s (p95),"
-            f" {text(cost.battles, 2)} battles, {text(cost.share, 3)} of the blocks his"
-        )
+    lines = [
+        f"{cost.way.name:32} trust {'on ' if cost.enforced else 'off'}"
+        f"  a block every {text(cost.spacing_s, 1)} s, final in {text(cost.finality_s, 0)} s (p95),"
+        f" {text(cost.battles, 2)} battles, {text(cost.share, 3)} of the blocks his"
+        for cost in costs
+    ]
     for probability, heights in outs.items():
         low, middle, high = (quantile(heights, q) for q in (0.05, 0.5, 0.95))
         lines.append(

@@ -65,9 +65,7 @@ class Moment(simpy.Event):
         Its place among the messages of that moment.
     """
 
-    def __init__(
-        self, env: Clock, at_ns: int, step: Step, row: int, source: int = 0, target: int = 0
-    ) -> None:
+    def __init__(self, env: Clock, at_ns: int, step: Step, row: int, source: int = 0, target: int = 0) -> None:
         super().__init__(env)
         assert at_ns >= env.now, "a message would arrive before it was sent"
         self._ok = True
@@ -120,9 +118,7 @@ class PlainPlane:
         Seed of the run.
     """
 
-    def __init__(
-        self, scenario: Scenario, shared: Shared, clients: Clients, *, env: Clock, seed: int
-    ) -> None:
+    def __init__(self, scenario: Scenario, shared: Shared, clients: Clients, *, env: Clock, seed: int) -> None:
         balancer, wire = scenario.deployment.load_balancer, scenario.protocol.wire
         self._env = env
         self._clients = clients
