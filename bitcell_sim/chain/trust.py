@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable
 from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config import schema
 
 if TYPE_CHECKING:
@@ -242,11 +243,11 @@ class Ledger:
         state = self.at(parent)
         events = [(contest.winner, Evidence.GOOD_BLOCK)]
         events += [(contest.bracket[place], Evidence.GOOD_BLOCK) for place in self.trust.lively(contest.result)]
-        for miner in state.eligible:
-            if miner in contest.miners:
-                events.append((miner, Evidence.HONEST_PARTICIPATION))
-            else:
-                events.append((miner, Evidence.MISSED_REVEAL if miner in committed else Evidence.MISSED_COMMITMENT))
+        events += [(miner, Evidence.HONEST_PARTICIPATION) for miner in state.eligible if miner in contest.miners]
+        quorum = quorum_stake([1] * len(state.eligible))
+        if len(contest.miners) >= quorum or not self.trust.rules.absence_needs_quorum:
+            absent = [miner for miner in state.eligible if miner not in contest.miners]
+            events += [(m, Evidence.MISSED_REVEAL if m in committed else Evidence.MISSED_COMMITMENT) for m in absent]
         caught = [node for node in sorted(accused) if state.standings[node].ban_end < FOR_EVER]
         return (*events, *((node, Evidence.EQUIVOCATION) for node in caught))
 

@@ -72,6 +72,10 @@ class Trust(Section):
     )
     genesis_positive: NonNegative = Field(description="r of every miner at the start.")
     genesis_negative: NonNegative = Field(description="s of every miner at the start.")
+    absence_needs_quorum: bool = Field(
+        description="Whether a block may hold it against miners that they were missing only if more than two thirds of "
+        "those that might enter were there."
+    )
     history_events: PositiveCount = Field(description="Latest events of a miner that can be looked up.")
     interaction_min: NonNegative = Field(
         description="Mean interaction (MII) over a miner's battles above which it counts as one more good block."

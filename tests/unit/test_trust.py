@@ -219,18 +219,30 @@ def contest(ledger: Ledger, patterns: list[Pattern], miners: tuple[int, ...], co
 
 
 def test_a_block_tells_who_was_there_who_was_missing_and_who_was_caught(rules: schema.Trust) -> None:
-    ledger = Ledger(rules, 6)
-    patterns = [Pattern.STANDARD, *[Pattern.HEAVYWEIGHT] * 5]
-    fought, events = contest(ledger, patterns, (0, 1, 2, 3), {0, 1, 2, 3, 5}, {3})
+    ledger = Ledger(rules, 7)
+    patterns = [Pattern.STANDARD, *[Pattern.HEAVYWEIGHT] * 6]
+    fought, events = contest(ledger, patterns, (0, 1, 2, 3, 4), {0, 1, 2, 3, 4, 6}, {3})
     assert fought.winner == 0
     assert events[0] == (0, Evidence.GOOD_BLOCK)
     once = [(miner, kind) for miner, kind in events if kind is not Evidence.GOOD_BLOCK]
     assert once == [
-        *((miner, Evidence.HONEST_PARTICIPATION) for miner in (0, 1, 2, 3)),
-        (4, Evidence.MISSED_COMMITMENT),
-        (5, Evidence.MISSED_REVEAL),
+        *((miner, Evidence.HONEST_PARTICIPATION) for miner in (0, 1, 2, 3, 4)),
+        (5, Evidence.MISSED_COMMITMENT),
+        (6, Evidence.MISSED_REVEAL),
         (3, Evidence.EQUIVOCATION),
     ]
+
+
+@pytest.mark.parametrize(("there", "accuses"), [(1, False), (4, False), (5, True), (6, True), (7, False)])
+def test_absence_counts_only_where_more_than_two_thirds_were_there(
+    rules: schema.Trust, there: int, accuses: bool
+) -> None:
+    patterns = [Pattern.STANDARD] * 7
+    for needs_quorum in (True, False):
+        ledger = Ledger(rules.model_copy(update={"absence_needs_quorum": needs_quorum}), 7)
+        _, events = contest(ledger, patterns, tuple(range(there)), {6}, set())
+        absent = [event for event in events if not event[1].positive]
+        assert [miner for miner, _ in absent] == list(range(there, 7)) * (accuses or not needs_quorum)
 
 
 def test_finalists_with_a_lively_battle_have_one_more_good_block(rules: schema.Trust, trust: Trust) -> None:

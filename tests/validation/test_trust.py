@@ -140,21 +140,22 @@ def test_a_crash_before_the_reveal_is_a_missed_one_and_after_it_none(phase_s: fl
         assert after[0] == "missed_commitment"
 
 
-def test_evidence_of_the_losing_side_of_a_split_is_gone() -> None:
-    """The side whose chain prevails holds the other for missing, and nobody of its own."""
+@pytest.mark.parametrize("needs_quorum", [True, False])
+def test_a_split_is_held_against_nobody_unless_few_may_judge(needs_quorum: bool) -> None:
+    """Neither side has five of seven. If that were enough, the chain that prevails would shut out the other side."""
     sides = (["eu-central", "ap-southeast"], ["us-east", "us-west"])
     split = f"fault=[{{kind='partition', groups={[*sides]}, start_s=50.0, duration_s=40.0}}]"
-    outcome = run(more=(split,))
-    blocks, trust = outcome.tables["blocks"], outcome.tables["trust"]
-    during = blocks[blocks["built_ms"].between(51_000.0, 89_000.0) & (blocks["miner_count"] < 7)]
-    builders = {
-        state: {region_of(name) for name in during[during["state"] == state]["builder"]}
-        for state in ("final", "orphaned")
-    }
-    losing = next(side for side in sides if builders["orphaned"] <= set(side))
-    assert not builders["final"] & set(losing)
-    last = trust[trust["height"] == trust["height"].max()].set_index("node")["negative"]
-    assert {region_of(node) for node, negative in last.items() if negative > 0} == set(losing)
+    outcome = run(more=(split, f"protocol.trust.absence_needs_quorum={str(needs_quorum).lower()}"))
+    blocks = final(outcome)
+    few = blocks[blocks["miner_count"] < 5]
+    (prevails,) = [side for side in sides if {region_of(name) for name in few["builder"]} <= set(side)]
+    trust = outcome.tables["trust"]
+    missed = trust[trust["height"].isin(few.index) & trust["evidence"].str.contains("missed")]
+    blamed = {region_of(node) for node in missed["node"]}
+    assert blamed == (set() if needs_quorum else {*sides[0], *sides[1]} - set(prevails))
+    last = trust[trust["height"] == trust["height"].max()].set_index("node")["status"]
+    left = (last == "eligible").sum()
+    assert left >= 6 if needs_quorum else left == sum(region_of(node) in prevails for node in last.index)
 
 
 # -------------------------------------------------------------------------------------------------------- equivocation
