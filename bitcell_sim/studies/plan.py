@@ -71,7 +71,6 @@ def loaded(scenario: Scenario, rate_tps: float, blocks: int) -> Scenario:
 
 def crashes(scenario: Scenario, seed: int) -> Scenario:
     """Every node's process crashes some times, in turn, at a moment uniform over the round."""
-    scenario = forgiving(scenario)
     lead, length = _lead_s(scenario), round_s(scenario)
     phase = Stream.of(seed, "studies.crash")
     faults: list[Fault] = []
@@ -86,7 +85,6 @@ def crashes(scenario: Scenario, seed: int) -> Scenario:
 
 def region_losses(scenario: Scenario, seed: int, losses: int) -> Scenario:
     """Every region is lost some times, in turn, at a moment uniform over the round."""
-    scenario = forgiving(scenario)
     start, length = _lead_s(scenario), round_s(scenario)
     phase = Stream.of(seed, "studies.region-loss")
     faults: list[Fault] = []
@@ -96,13 +94,6 @@ def region_losses(scenario: Scenario, seed: int, losses: int) -> Scenario:
             faults.append(RegionLoss(kind="region-loss", region=region.name, start_s=at, duration_s=LOSS_S))
             start += LOSS_LEAD_S + length + LOSS_S + LOSS_SETTLE_S
     return scenario.model_copy(update={"duration_s": start, "fault": tuple(faults)})
-
-
-def forgiving(scenario: Scenario) -> Scenario:
-    """The scenario without bans: each of many faults has to meet a whole mesh, and trust excludes for good."""
-    protocol = scenario.protocol
-    trust = protocol.trust.model_copy(update={"enforced": False})
-    return scenario.model_copy(update={"protocol": protocol.model_copy(update={"trust": trust})})
 
 
 def _lead_s(scenario: Scenario) -> float:
