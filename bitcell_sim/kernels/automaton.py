@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
-from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
+from bitcell_sim.kernels.battle_rules import MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
 from bitcell_sim.kernels.compiling import njit
-from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, MARGIN, pack, sweep
+from bitcell_sim.kernels.dense_automaton import advance, pack, step_dense, strip_width, unpack
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -111,6 +111,18 @@ def _gather(
 
 
 @njit
+def _step_recorded(grid: Energies, steps: int, mii: Ints, ted: Floats) -> Energies:
+    """Step the whole grid and record both regions after each step."""
+    words = pack(grid, 2)
+    source, target = 0, 1
+    for _ in range(steps):
+        advance(words, source, target, SIDE, strip_width(SIDE), 1)
+        source, target = target, source
+        record_dense(words, target, source, mii, ted)
+    return unpack(words, source, SIDE, SIDE)
+
+
+@njit
 def evolve_dense(
     indexes: Ints, energies: Energies, count: int, steps: int, history: bool, mii: Ints, ted: Floats
 ) -> tuple[Ints, Energies]:
@@ -118,29 +130,10 @@ def evolve_dense(
     grid = np.zeros((SIDE, SIDE), np.uint8)
     for cell in range(count):
         grid[indexes[cell] // SIDE, indexes[cell] & MASK] = energies[cell]
-    source = pack(grid)
-    target = np.empty_like(source)
-    sums = np.empty(SIDE + 2 * MARGIN, np.uint16)
-    between = np.empty((1, 4, SIDE + MARGIN), np.uint16)
-    for _ in range(steps):
-        sweep(source, target, between, sums, 1)
-        source, target = target, source
-        if history:
-            record_dense(target, source, mii, ted)
-    live = 0
-    for y in range(SIDE):
-        for x in range(SIDE):
-            live += source[y, x] != 0
-    after_indexes = np.empty(live, np.int64)
-    after_energies = np.empty(live, np.uint8)
-    live = 0
-    for index in range(AREA):
-        word = source[index // SIDE, index & MASK]
-        if word != 0:
-            after_indexes[live] = index
-            after_energies[live] = word & ENERGY_MASK
-            live += 1
-    return after_indexes, after_energies
+    grid = _step_recorded(grid, steps, mii, ted) if history else step_dense(grid, steps)
+    cells = grid.ravel()
+    after = np.flatnonzero(cells)
+    return after, cells[after]
 
 
 @njit
