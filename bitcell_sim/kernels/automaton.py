@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
-from bitcell_sim.kernels.battle_rules import MASK, sort_cells
+from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
 from bitcell_sim.kernels.compiling import njit
-from bitcell_sim.kernels.dense_automaton import advance, pack, step_dense, strip_width, unpack
+from bitcell_sim.kernels.dense_automaton import DEPTH, advance, pack, strip_width, unpack
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -111,18 +111,6 @@ def _gather(
 
 
 @njit
-def _step_recorded(grid: Energies, steps: int, mii: Ints, ted: Floats) -> Energies:
-    """Step the whole grid and record both regions after each step."""
-    words = pack(grid, 2)
-    source, target = 0, 1
-    for _ in range(steps):
-        advance(words, source, target, SIDE, strip_width(SIDE), 1)
-        source, target = target, source
-        record_dense(words, target, source, mii, ted)
-    return unpack(words, source, SIDE, SIDE)
-
-
-@njit
 def evolve_dense(
     indexes: Ints, energies: Energies, count: int, steps: int, history: bool, mii: Ints, ted: Floats
 ) -> tuple[Ints, Energies]:
@@ -130,10 +118,31 @@ def evolve_dense(
     grid = np.zeros((SIDE, SIDE), np.uint8)
     for cell in range(count):
         grid[indexes[cell] // SIDE, indexes[cell] & MASK] = energies[cell]
-    grid = _step_recorded(grid, steps, mii, ted) if history else step_dense(grid, steps)
-    cells = grid.ravel()
-    after = np.flatnonzero(cells)
-    return after, cells[after]
+    words = pack(grid, 2)
+    source, target = 0, 1
+    done = 0
+    while done < steps:
+        depth = 1 if history else min(DEPTH, steps - done)
+        advance(words, source, target, SIDE, strip_width(SIDE), depth)
+        source, target = target, source
+        if history:
+            record_dense(words, target, source, mii, ted)
+        done += depth
+    grid = unpack(words, source, SIDE, SIDE)
+    live = 0
+    for y in range(SIDE):
+        for x in range(SIDE):
+            live += grid[y, x] != 0
+    after_indexes = np.empty(live, np.int64)
+    after_energies = np.empty(live, np.uint8)
+    live = 0
+    for index in range(AREA):
+        energy = grid[index // SIDE, index & MASK]
+        if energy:
+            after_indexes[live] = index
+            after_energies[live] = energy
+            live += 1
+    return after_indexes, after_energies
 
 
 @njit

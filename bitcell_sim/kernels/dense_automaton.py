@@ -130,9 +130,8 @@ def advance(words: Words, source: int, target: int, rows: int, width: int, depth
     row = row_words(width)
     source = first_word(source, rows, width)
     target = first_word(target, rows, width)
-    for y in range(-depth, 0):
-        _copy_row(words, source + y % rows * row, source + y * row, width)
-    for y in range(rows, rows + depth + 1):
+    for spare in range(2 * depth + 1):
+        y = spare - depth if spare < depth else rows + spare - depth
         _copy_row(words, source + y % rows * row, source + y * row, width)
     for turn in range(depth - 1 + (rows + 1) // 2):
         here, before = LANES + (turn & 1) * 2 * row, LANES + (~turn & 1) * 2 * row
@@ -206,10 +205,9 @@ def pack(grid: Energies, blocks: int) -> Words:
     for y in range(rows):
         for left in range(0, width * LANES, columns):
             _copy(grid[y], line[left : left + columns])
-        _riffle(line, other)
-        _riffle(other, line)
-        _riffle(line, other)
-        _riffle(other, line)
+        for _ in range(2):
+            _riffle(line, other)
+            _riffle(other, line)
         at = first_word(0, rows, width) + y * row_words(width)
         _enliven(line, words[at : at + width * LANES])
         _join_ends(words, at, width)
@@ -226,10 +224,9 @@ def unpack(words: Words, block: int, rows: int, columns: int) -> Energies:
     for y in range(rows):
         at = first_word(block, rows, width) + y * row_words(width)
         _mask_energies(words[at : at + width * LANES], line)
-        _unriffle(line, other)
-        _unriffle(other, line)
-        _unriffle(line, other)
-        _unriffle(other, line)
+        for _ in range(2):
+            _unriffle(line, other)
+            _unriffle(other, line)
         _copy(line[:columns], grid[y])
     return grid
 
