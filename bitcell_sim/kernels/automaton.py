@@ -12,7 +12,7 @@ from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
 from bitcell_sim.kernels.compiling import njit
-from bitcell_sim.kernels.dense_automaton import DEPTH, advance, pack, strip_width, unpack
+from bitcell_sim.kernels.dense_automaton import DEPTH, advance, pack, unpack, words_for
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -118,17 +118,18 @@ def evolve_dense(
     grid = np.zeros((SIDE, SIDE), np.uint8)
     for cell in range(count):
         grid[indexes[cell] // SIDE, indexes[cell] & MASK] = energies[cell]
-    words = pack(grid, 2)
+    words = np.empty(words_for(SIDE, SIDE, 2), np.uint16)
+    pack(grid, words)
     source, target = 0, 1
     done = 0
     while done < steps:
         depth = 1 if history else min(DEPTH, steps - done)
-        advance(words, source, target, SIDE, strip_width(SIDE), depth)
+        advance(words, source, target, grid.shape[0], grid.shape[1], depth)
         source, target = target, source
         if history:
             record_dense(words, target, source, mii, ted)
         done += depth
-    grid = unpack(words, source, SIDE, SIDE)
+    unpack(words, source, grid)
     live = 0
     for y in range(SIDE):
         for x in range(SIDE):

@@ -67,6 +67,12 @@ def strip_width(columns: int) -> int:
     return columns // min(columns & -columns, LANES)
 
 
+@kernel
+def words_for(rows: int, columns: int, blocks: int) -> int:
+    """Words of a working space: the last rows of the steps between, a ring each, then the blocks."""
+    return first_word(blocks, rows, strip_width(columns))
+
+
 @part
 def _join_ends(words: Words, at: int, width: int) -> None:
     """Fill the vector before and behind a row."""
@@ -113,20 +119,21 @@ def _copy_row(words: Words, source: int, target: int, width: int) -> None:
 
 
 @kernel
-def advance(words: Words, source: int, target: int, rows: int, width: int, depth: int) -> None:
+def advance(words: Words, source: int, target: int, rows: int, columns: int, depth: int) -> None:
     """Run some steps of a torus in one pass over its rows.
 
     Parameters
     ----------
-    words : ndarray of uint16
-        Working space, from `pack`.
+    words : ndarray of uint16, shape (words_for(rows, columns, blocks),)
+        Working space, filled by `pack`.
     source, target : int
         Block of the grid before and after; may be the same from two steps on.
-    rows, width : int
-        Rows, and vectors of a row.
+    rows, columns : int
+        Size of the torus.
     depth : int
         Steps to run, 1 to DEPTH.
     """
+    width = strip_width(columns)
     row = row_words(width)
     source = first_word(source, rows, width)
     target = first_word(target, rows, width)
@@ -146,7 +153,7 @@ def advance(words: Words, source: int, target: int, rows: int, width: int, depth
 
 
 @part
-def _riffle(line: Energies, riffled: Energies) -> None:
+def _riffle(line: Words, riffled: Words) -> None:
     """Lay the halves of a row into each other, cell by cell; after four times, a row is vectors of its 16 strips."""
     half = line.shape[0] >> 1
     for i in range(half):
@@ -155,7 +162,8 @@ def _riffle(line: Energies, riffled: Energies) -> None:
 
 
 @part
-def _unriffle(line: Energies, parted: Energies) -> None:
+def _part(line: Words, parted: Words) -> None:
+    """Undo a riffle."""
     half = line.shape[0] >> 1
     for i in range(half):
         parted[i] = line[2 * i]
@@ -163,75 +171,66 @@ def _unriffle(line: Energies, parted: Energies) -> None:
 
 
 @part
-def _copy(cells: Energies, copied: Energies) -> None:
+def _copy(line: Words, copied: Words) -> None:
     for i in range(copied.shape[0]):
-        copied[i] = cells[i]
+        copied[i] = line[i]
 
 
 @part
-def _enliven(energies: Energies, row: Words) -> None:
-    for i in range(row.shape[0]):
+def _enliven(energies: Energies, line: Words) -> None:
+    for i in range(line.shape[0]):
         energy = np.uint16(energies[i])
-        row[i] = energy + ALIVE if energy else energy
+        line[i] = energy + ALIVE if energy else energy
 
 
 @part
-def _mask_energies(row: Words, energies: Energies) -> None:
-    for i in range(row.shape[0]):
-        energies[i] = row[i] & ENERGY_MASK
+def _mask_energies(line: Words, energies: Energies) -> None:
+    for i in range(energies.shape[0]):
+        energies[i] = line[i] & ENERGY_MASK
 
 
-@njit
-def pack(grid: Energies, blocks: int) -> Words:
-    """Make the working space of some grids and write one into the first.
+@kernel
+def pack(grid: Energies, words: Words) -> None:
+    """Write a grid into the first block of a working space.
 
     Parameters
     ----------
     grid : ndarray of uint8, shape (rows, columns)
         Energy of each cell.
-    blocks : int
-        Grids to make room for.
-
-    Returns
-    -------
-    ndarray of uint16
-        Rows of the steps between, then the blocks.
+    words : ndarray of uint16, shape (words_for(rows, columns, blocks),)
+        Working space; the ring is used on the way.
     """
     rows, columns = grid.shape
     width = strip_width(columns)
-    words = np.empty(first_word(blocks, rows, width), np.uint16)
-    line = np.empty(width * LANES, np.uint8)
-    other = np.empty_like(line)
+    size = width * LANES
+    line, other = words[:size], words[size : 2 * size]
     for y in range(rows):
-        for left in range(0, width * LANES, columns):
-            _copy(grid[y], line[left : left + columns])
+        for left in range(0, size, columns):
+            _enliven(grid[y], line[left : left + columns])
         for _ in range(2):
             _riffle(line, other)
             _riffle(other, line)
         at = first_word(0, rows, width) + y * row_words(width)
-        _enliven(line, words[at : at + width * LANES])
+        _copy(line, words[at : at + size])
         _join_ends(words, at, width)
-    return words
 
 
-@njit
-def unpack(words: Words, block: int, rows: int, columns: int) -> Energies:
-    """Turn a block's words back into cell bytes, shape (rows, columns)."""
+@kernel
+def unpack(words: Words, block: int, grid: Energies) -> None:
+    """Write a block's cells into a grid; the opposite of `pack`."""
+    rows, columns = grid.shape
     width = strip_width(columns)
-    grid = np.empty((rows, columns), np.uint8)
-    line = np.empty(width * LANES, np.uint8)
-    other = np.empty_like(line)
+    size = width * LANES
+    line, other = words[:size], words[size : 2 * size]
     for y in range(rows):
         at = first_word(block, rows, width) + y * row_words(width)
-        _mask_energies(words[at : at + width * LANES], line)
+        _copy(words[at : at + size], line)
         for _ in range(2):
-            _unriffle(line, other)
-            _unriffle(other, line)
-        _copy(line[:columns], grid[y])
-    return grid
+            _part(line, other)
+            _part(other, line)
+        _mask_energies(line, grid[y])
 
 
-@njit
 def step_dense(grid: Energies, steps: int) -> Energies:
     """Step a whole torus.
 
@@ -249,12 +248,15 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     """
     rows, columns = grid.shape
     target = 1 if steps == 1 else 0
-    words = pack(grid, 1 + target)
-    passes = (steps + DEPTH - 1) // DEPTH
+    words = np.empty(words_for(rows, columns, 1 + target), np.uint16)
+    pack(grid, words)
+    passes = -(-steps // DEPTH)
     for number in range(passes):
         depth = steps * (number + 1) // passes - steps * number // passes
-        advance(words, 0, target, rows, strip_width(columns), depth)
-    return unpack(words, target, rows, columns)
+        advance(words, 0, target, rows, columns, depth)
+    after = np.empty_like(grid)
+    unpack(words, target, after)
+    return after
 
 
 @njit
