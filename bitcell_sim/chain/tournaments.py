@@ -9,8 +9,16 @@ from typing import overload
 
 import numpy as np
 
-from bitcell_sim.chain.battle import BATTLE_STEPS, ENTROPY_BYTES, Glider, battle_result, check_bytes, kernel_player
-from bitcell_sim.chain.tournament import BattleResult, TournamentResult, match_entropy, play
+from bitcell_sim.chain.battle import (
+    BATTLE_STEPS,
+    ENTROPY_BYTES,
+    BattleResult,
+    Glider,
+    battle_result,
+    check_bytes,
+    kernel_player,
+)
+from bitcell_sim.chain.tournament import TournamentResult, match_entropy, play
 from bitcell_sim.errors import InputError
 from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.brackets import FIGURES, HASHES, play_tournaments

@@ -57,7 +57,7 @@ def best_of(repeats: int, work: Callable[[], Any]) -> tuple[Timing, Any]:
 
 @contextmanager
 def built_in_cpp(name: str) -> Iterator[Path | None]:
-    """Build a program from a source file beside this one by ``g++ -O3 -march=native``; None where there is no compiler."""
+    """Build a program from a source file here by ``g++ -O3 -march=native``; None where there is no compiler."""
     compiler = shutil.which("g++")
     if compiler is None:
         yield None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bitcell_sim import Tournament
+from bitcell_sim import tournament as public_tournament
 from bitcell_sim import tournaments as public_tournaments
 from bitcell_sim.chain.battle import Glider, Pattern
 from bitcell_sim.chain.tournament import tournament
@@ -40,7 +42,7 @@ def test_equal_to_one_by_one(contests: list[tuple[list[Glider], bytes]], full: b
 def test_one_lineup_for_many_seeds() -> None:
     lineup = [Glider.of(pattern, place, 5) for place, pattern in enumerate([*Pattern, *Pattern])]
     many = [hashlib.sha256(b"%d" % number).digest() for number in range(60)]
-    outcome = public_tournaments([lineup], many)
+    outcome = tournaments([lineup], many)
     assert len(outcome) == 60
     assert outcome[-3:] == [tournament(lineup, seed) for seed in many[-3:]]
     assert outcome[7] == tournament(lineup, many[7])
@@ -48,25 +50,20 @@ def test_one_lineup_for_many_seeds() -> None:
         outcome[60]
 
 
-def test_table_has_the_figures_of_every_match() -> None:
-    shapes = [[STANDARD] * 5, [Glider.of(Pattern.HEAVYWEIGHT), STANDARD], [STANDARD], [STANDARD] * 3]
+def test_frame_is_that_of_each() -> None:
+    shapes = [[STANDARD] * 5, [Glider.of(Pattern.HEAVYWEIGHT), STANDARD], [STANDARD], [Glider.of(p) for p in Pattern]]
     many = [hashlib.sha256(b"%d" % number).digest() for number in range(4)]
-    outcome = tournaments(shapes, many)
-    rows = list(outcome.matches().itertuples(index=False))
-    expected = [(number, match) for number, result in enumerate(outcome) for match in result.matches]
-    assert len(rows) == len(expected) == 4 + 1 + 0 + 2
-    for row, (number, match) in zip(rows, expected, strict=True):
-        battle = match.result
-        assert (row.tournament, row.round, row.match) == (number, match.round_number, match.match_index)
-        assert (row.miner_a, row.miner_b, row.winner) == (match.miner_a, match.miner_b, match.winner)
-        assert (row.final, row.decided_by) == (match.final, battle.decided_by)
-        assert (row.energy_raw_a, row.energy_raw_b) == battle.energy_raw
-        assert (row.energy_a, row.energy_b) == battle.energy_final
-        if match.final:
-            assert (row.mii_a, row.mii_b) == battle.mii
-            assert (row.ted_a, row.ted_b) == battle.ted
-        else:
-            assert all(math.isnan(value) for value in (row.mii_a, row.mii_b, row.ted_a, row.ted_b))
+    outcome = public_tournaments(shapes, many)
+    whole = outcome.frame
+    assert whole["tournament"].tolist() == [0, 0, 0, 0, 1, 3, 3, 3]
+    for number in (0, 1, 3):
+        own = whole[whole["tournament"] == number].drop(columns="tournament").reset_index(drop=True)
+        alone = public_tournament(shapes[number], many[number])
+        pd.testing.assert_frame_equal(own, alone.frame, check_dtype=False)
+        assert isinstance(outcome[number], Tournament)
+        pd.testing.assert_frame_equal(outcome[number].frame, alone.frame)
+    shared = public_tournaments(shapes[3:], many).frame
+    assert shared["pattern_a"].tolist()[::3] == ["Standard"] * 4
 
 
 def test_nothing_to_fight() -> None:
@@ -74,7 +71,9 @@ def test_nothing_to_fight() -> None:
     assert len(tournaments([[STANDARD]], [])) == 0
     alone = tournaments([[STANDARD]], [bytes(32)] * 2)
     assert np.array_equal(alone.winners, [0, 0])
-    assert alone.matches().empty
+    assert len(alone.matches.pairs) == 0
+    assert public_tournaments([[STANDARD]], [bytes(32)] * 2).frame.empty
+    assert alone[1].matches == ()
 
 
 def test_bad_calls_say_which_is_wrong() -> None:
