@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.battle import Glider, Pattern
     from bitcell_sim.config.loader import load_scenario
     from bitcell_sim.errors import ConfigError, InputError, LabError
-    from bitcell_sim.report.contests import Battle, Tournament
+    from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
-    from bitcell_sim.studies.fights import fight, tournament
+    from bitcell_sim.studies.fights import fight, tournament, tournaments
     from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
     from bitcell_sim.studies.quorum import quorum_times
 
@@ -31,6 +31,7 @@ _HOMES = {
     "Run": "report.results",
     "Scorecard": "report.scorecard",
     "Tournament": "report.contests",
+    "Tournaments": "report.contests",
     "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
@@ -39,6 +40,7 @@ _HOMES = {
     "replicate": "studies.lab",
     "simulate": "studies.lab",
     "tournament": "studies.fights",
+    "tournaments": "studies.fights",
     "verify": "studies.lab",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "Run",
     "Scorecard",
     "Tournament",
+    "Tournaments",
     "fight",
     "load_run",
     "load_scenario",
@@ -60,6 +63,7 @@ __all__ = [
     "replicate",
     "simulate",
     "tournament",
+    "tournaments",
     "verify",
 ]
 

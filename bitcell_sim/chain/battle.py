@@ -19,7 +19,7 @@ from typing import Any
 
 from bitcell_sim.errors import InputError
 from bitcell_sim.kernels.battle_closed_form import fight_in_closed_form
-from bitcell_sim.kernels.battle_rules import NOISE_ITERATIONS
+from bitcell_sim.kernels.battle_rules import NOISE_ITERATIONS, Figures
 from bitcell_sim.kernels.battle_stepper import fight_by_steps
 from bitcell_sim.kernels.ships import CELLS, DEFAULT_ENERGIES, DRAWINGS, NAMES
 
@@ -261,6 +261,11 @@ def _signed(position: int) -> int:
     return position if position <= POSITION_MAX // 2 else position - POSITION_MAX - 1
 
 
+def kernel_player(glider: Glider) -> tuple[int, int, int, int]:
+    """Ship, energy, x and y of a glider, as the kernels take them."""
+    return glider.pattern.index, glider.energy, _signed(glider.x), _signed(glider.y)
+
+
 def fight(
     a: Glider, b: Glider, *, entropy: bytes, steps: int = BATTLE_STEPS, history: bool = False, full: bool = True
 ) -> BattleResult:
@@ -301,10 +306,30 @@ def fight(
     check_bytes("entropy", entropy)
     if not 0 <= steps <= STEPS_MAX:
         raise InputError(f"steps {steps} is outside 0..{STEPS_MAX}")
-    player_a = (a.pattern.index, a.energy, _signed(a.x), _signed(a.y))
-    player_b = (b.pattern.index, b.energy, _signed(b.x), _signed(b.y))
+    player_a, player_b = kernel_player(a), kernel_player(b)
     figures = fight_in_closed_form(*player_a, *player_b, entropy, steps, history, full)
     figures = figures[1:] if figures[0] else fight_by_steps(*player_a, *player_b, entropy, steps, history, full)
+    return battle_result(figures, a, b, entropy, steps, history=history, full=full)
+
+
+def battle_result(
+    figures: Figures, a: Glider, b: Glider, entropy: bytes, steps: int, *, history: bool, full: bool
+) -> BattleResult:
+    """Name the figures that a battle's kernel gives.
+
+    Parameters
+    ----------
+    figures : tuple
+        As `fight_by_steps` returns them.
+    a, b : Glider
+        The players.
+    entropy : bytes
+        Entropy of the battle.
+    steps : int
+        Steps fought.
+    history, full : bool
+        What it was fought with.
+    """
     winner, stage, raw_a, raw_b, final_a, final_b, mii_a, mii_b, ted_a, ted_b, lex_a, lex_b = figures[:12]
     return BattleResult(
         winner,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bitcell_sim.chain.battle import BattleResult, Glider, check_bytes, fight
@@ -131,6 +131,29 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
     if not gliders:
         raise InputError("a tournament needs at least one participant, and none was given")
     check_bytes("the tournament's seed", seed)
+
+    def battle(round_number: int, match_index: int, final: bool, a: int, b: int) -> BattleResult:
+        entropy = match_entropy(seed, round_number, match_index)
+        return fight(gliders[a], gliders[b], entropy=entropy, history=final, full=full)
+
+    return play(gliders, seed, battle)
+
+
+def play(
+    gliders: Sequence[Glider], seed: bytes, battle: Callable[[int, int, bool, int, int], BattleResult]
+) -> TournamentResult:
+    """Go through a tournament's rounds.
+
+    Parameters
+    ----------
+    gliders : sequence of Glider
+        Participants.
+    seed : bytes
+        32 bytes.
+    battle : callable
+        Called for each match, in order, with its round, its index in the round, whether it is the final, and the two
+        participants; gives the result.
+    """
     left = list(range(len(gliders)))
     matches: list[Match] = []
     byes: list[tuple[int, int]] = []
@@ -139,11 +162,10 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
         final = len(left) == FINALISTS
         winners: list[int] = []
         for match_index in range(len(left) // 2):
-            miner_a, miner_b = left[2 * match_index : 2 * match_index + 2]
-            entropy = match_entropy(seed, round_number, match_index)
-            result = fight(gliders[miner_a], gliders[miner_b], entropy=entropy, history=final, full=full)
-            winner = miner_b if result.winner else miner_a
-            matches.append(Match(round_number, match_index, final, miner_a, miner_b, winner, entropy, result))
+            a, b = left[2 * match_index : 2 * match_index + 2]
+            result = battle(round_number, match_index, final, a, b)
+            winner = b if result.winner else a
+            matches.append(Match(round_number, match_index, final, a, b, winner, result.entropy, result))
             winners.append(winner)
         if len(left) % 2:
             winners.append(left[-1])

@@ -201,11 +201,8 @@ def bench(
 
     content: dict[str, Any] = study.run_bench(name)
     if not answer(json_path, content):
-        reference = content["reference"]
-        times = f"{content['wall_s']:.3g} s wall, {content['cpu_s']:.3g} s CPU"
-        typer.echo(f"{content['work']}: {times}, rate {content['rate']:.4g}")
-        ratio = content["rate"] / reference["rate"]
-        typer.echo(f"{reference['name']}: rate {reference['rate']:.4g}; {ratio:.1f} times as fast")
+        for figures in (content, *content.get("also", ())):
+            typer.echo(study.summary(figures))
     return 0
 
 

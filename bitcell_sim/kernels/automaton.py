@@ -12,7 +12,7 @@ from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import AREA, MASK, sort_cells
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
 from bitcell_sim.kernels.compiling import njit
-from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, MARGIN, pack, sweep
+from bitcell_sim.kernels.dense_automaton import DEPTH, advance, pack, unpack, words_for
 from bitcell_sim.kernels.islands import (
     BOX_WIDE,
     CHART,
@@ -118,27 +118,30 @@ def evolve_dense(
     grid = np.zeros((SIDE, SIDE), np.uint8)
     for cell in range(count):
         grid[indexes[cell] // SIDE, indexes[cell] & MASK] = energies[cell]
-    source = pack(grid)
-    target = np.empty_like(source)
-    sums = np.empty(SIDE + 2 * MARGIN, np.uint16)
-    between = np.empty((1, 4, SIDE + MARGIN), np.uint16)
-    for _ in range(steps):
-        sweep(source, target, between, sums, 1)
+    words = np.empty(words_for(SIDE, SIDE, 2), np.uint16)
+    pack(grid, words)
+    source, target = 0, 1
+    done = 0
+    while done < steps:
+        depth = 1 if history else min(DEPTH, steps - done)
+        advance(words, source, target, grid.shape[0], grid.shape[1], depth)
         source, target = target, source
         if history:
-            record_dense(target, source, mii, ted)
+            record_dense(words, target, source, mii, ted)
+        done += depth
+    unpack(words, source, grid)
     live = 0
     for y in range(SIDE):
         for x in range(SIDE):
-            live += source[y, x] != 0
+            live += grid[y, x] != 0
     after_indexes = np.empty(live, np.int64)
     after_energies = np.empty(live, np.uint8)
     live = 0
     for index in range(AREA):
-        word = source[index // SIDE, index & MASK]
-        if word != 0:
+        energy = grid[index // SIDE, index & MASK]
+        if energy:
             after_indexes[live] = index
-            after_energies[live] = word & ENERGY_MASK
+            after_energies[live] = energy
             live += 1
     return after_indexes, after_energies
 

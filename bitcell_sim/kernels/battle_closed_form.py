@@ -161,6 +161,15 @@ def _lies(left: int, top: int, box: Ints, region: int) -> int:
 
 
 @njit
+def _lines_to(ship: int, left: int, top: int, phase: int, region: int) -> int:
+    """Free lines between a ship, in this phase and the next, and a region; negative if they overlap."""
+    box = BOXES[ship, phase]
+    x = (left + box[0] - REGION_LEFT[region]) & MASK
+    y = (top + box[1] - REGION_TOP) & MASK
+    return int(max(min(x - REGION_SIDE, SIDE - x - box[2]), min(y - REGION_SIDE, SIDE - y - box[3])))
+
+
+@njit
 def _count_inside(offsets: Ints, count: int, left: int, top: int, region: int) -> int:
     """How many of some cells lie in a region."""
     inside = 0
@@ -226,23 +235,26 @@ def _region_history(
             known[live_a, live_b] = UNKNOWN
     changes_a = changes_b = 0
     ted = 0.0
-    for step in range(steps):
+    step = 0
+    while step < steps:
         phase = step & 3
         turns = step >> 2
-        shift_a = SHIFTS[ships[0]]
-        shift_b = SHIFTS[ships[1]]
-        change_a, live_a = _one_step(
-            ships[0], corners[0][0] + turns * shift_a[0], corners[0][1] + turns * shift_a[1], phase, region
-        )
-        change_b, live_b = _one_step(
-            ships[1], corners[1][0] + turns * shift_b[0], corners[1][1] + turns * shift_b[1], phase, region
-        )
+        left_a, top_a = corners[0][0] + turns * SHIFTS[ships[0], 0], corners[0][1] + turns * SHIFTS[ships[0], 1]
+        left_b, top_b = corners[1][0] + turns * SHIFTS[ships[1], 0], corners[1][1] + turns * SHIFTS[ships[1], 1]
+        # A box grows by at most one line a step, so this many steps later both are still outside.
+        free = min(_lines_to(ships[0], left_a, top_a, phase, region), _lines_to(ships[1], left_b, top_b, phase, region))
+        if free >= 0:
+            step += free + 1
+            continue
+        change_a, live_a = _one_step(ships[0], left_a, top_a, phase, region)
+        change_b, live_b = _one_step(ships[1], left_b, top_b, phase, region)
         changes_a += change_a
         changes_b += change_b
         if live_a + live_b:
             if known[live_a, live_b] < 0.0:
                 known[live_a, live_b] = _entropy(live_a, live_b, powers[0], powers[1])
             ted += known[live_a, live_b]
+        step += 1
     return changes_a * powers[0] * powers[0] + changes_b * powers[1] * powers[1], ted
 
 

@@ -1,17 +1,27 @@
-"""Whole-grid steps, exact for any torus: one 16-bit word a cell holds both the energy and the fact of being alive.
+"""Whole-grid steps, exact for any torus, at one speed whatever the grid holds.
 
 Notes
 -----
-A live cell is the word energy + 4096. The sum over a 3 x 3 square then holds the number of live cells in its upper
-four bits and their energy in the lower twelve (at most 9 * 255 = 2295). With n cells in the square, centre included:
+A live cell is the 16-bit word energy + 4096, a dead one 0. Let t be the sum over a 3 x 3 square and c its centre. In
+units of 4096 the key 2t - c is twice the live neighbours, plus one if the centre is alive, plus their energies, which
+make less than one half with up to three neighbours and at most 1.06 with eight. So of all keys
 
-- n = 4: a live centre has three neighbours and stays; a dead centre stays dead. Either way the word is unchanged.
-- n = 3: a live centre has two neighbours and stays; a dead one is born with sum // 3, because
-  (3 * 4096 + energy) // 3 = 4096 + energy // 3, which is at least 1 as each parent has at least 1.
-- else: dead.
+- 5 and 7 are a live centre with two or three neighbours: it stays as it is;
+- 6 is a dead centre with three: it is born with a sixth of the key, 4096 + energy // 3, which is at least 1 as each
+  parent has at least 1;
+- these three are the largest that a signed word can hold, 20480 to 32767: from 8 on the sign turns, and 16 and more
+  wrap round to less than 3.
 
-Division by three is the high half of a product with 21846, exact below 32768. All loops are over one row of
-16-bit words, so that the compiler turns them into vector instructions.
+A sixth is the high half of a product with 10923, exact for the even numbers below 32768.
+
+The grid is cut into 16 strips from top to bottom, and a vector holds one cell of each, so that neighbours to the left
+and right are whole vectors too. Every row has one more vector at each end: the edges of the strips beside, which are
+the vector at the other end turned by one lane. A torus whose width is no multiple of 16 is written side by side until
+it is.
+
+One pass over the rows makes several steps. Rows y and y + 1 after step k need rows y - 1 to y + 2 after step k - 1, so
+step k follows one row behind step k - 1, whose last four rows are still in the cache. The last step writes where
+the first has read, two rows behind at least. Rows above the first and below the last stand for the torus.
 """
 
 from __future__ import annotations
@@ -20,110 +30,214 @@ from typing import Any
 
 import numpy as np
 
-from bitcell_sim.kernels.compiling import njit
+from bitcell_sim.kernels.compiling import kernel, njit, part
+from bitcell_sim.kernels.lanes import LANES, high_product, load, spread, store, turn_down, turn_up, where
 from bitcell_sim.kernels.ships import Energies, Words
 
 ALIVE = np.uint16(4096)
 ENERGY_MASK = np.uint16(255)
-THIRD = np.uint32(21846)
-DEPTH = 4
-# Words before a row of sums, so that rows and sums start at the same place in a cache line; and words unused behind
-# each row of a grid, so that the same column of neighbouring rows does not fall into the same set of the cache.
-MARGIN = 32
+KEY_BELOW_LIVE = 5 * 4096 - 1
+SIXTH = 10923
+DEPTH = 8
+RING = 4
+RING_ROWS = RING * (DEPTH - 1)
 
 
-@njit
-def pack(grid: Energies) -> Words:
-    """Turn cell bytes, shape (rows, columns), into words, shape (rows, columns + MARGIN)."""
-    rows, columns = grid.shape
-    words = np.zeros((rows, columns + MARGIN), np.uint16)
-    for y in range(rows):
-        for x in range(columns):
-            energy = np.uint16(grid[y, x])
-            words[y, x] = energy + ALIVE if energy else energy
-    return words
+@part
+def row_words(width: int) -> int:
+    """Words of a row of so many vectors, with one more at each end."""
+    return (width + 2) * LANES
 
 
-@njit
-def unpack(words: Words) -> Energies:
-    """Turn words back into cell bytes."""
-    rows = words.shape[0]
-    columns = words.shape[1] - MARGIN
-    grid = np.empty((rows, columns), np.uint8)
-    for y in range(rows):
-        for x in range(columns):
-            grid[y, x] = words[y, x] & ENERGY_MASK
-    return grid
+@part
+def first_word(block: int, rows: int, width: int) -> int:
+    """Where the first vector of a grid's first row stands; a block holds a grid with the rows above and below it."""
+    return (RING_ROWS + block * (rows + 2 * DEPTH + 1) + DEPTH) * row_words(width) + LANES
 
 
-@njit
-def _sum_columns(above: Words, here: Words, below: Words, sums: Words) -> None:
-    for x in range(sums.shape[0]):
-        sums[x] = above[x] + here[x] + below[x]
+@part
+def word_of(x: int, width: int) -> int:
+    """Where the cell of column x stands, after a row's first vector."""
+    return x % width * LANES + x // width
 
 
-@njit
-def _advance_row(sums: Words, here: Words, after: Words) -> None:
-    for x in range(after.shape[0]):
-        total = np.uint16(sums[x] + sums[x + 1] + sums[x + 2])
-        centre = here[x]
-        born = np.uint16((np.uint32(total) * THIRD) >> np.uint32(16))
-        count = np.uint16(total >> np.uint16(12))
-        kept = centre if centre else born
-        three = kept if count == 3 else np.uint16(0)
-        after[x] = centre if count == 4 else three
+@part
+def strip_width(columns: int) -> int:
+    """Vectors of a row: a sixteenth of the columns, or of as many copies of them as it takes."""
+    return columns // min(columns & -columns, LANES)
 
 
-@njit
-def sweep(source: Words, target: Words, between: Words, sums: Words, depth: int) -> None:
-    """Run some steps of a torus of packed words in one pass over its rows.
+@kernel
+def words_for(rows: int, columns: int, blocks: int) -> int:
+    """Words of a working space: the last rows of the steps between, a ring each, then the blocks."""
+    return first_word(blocks, rows, strip_width(columns))
+
+
+@part
+def _join_ends(words: Words, at: int, width: int) -> None:
+    """Fill the vector before and behind a row."""
+    store(words, at - LANES, turn_up(load(words, at + (width - 1) * LANES)))
+    store(words, at + width * LANES, turn_down(load(words, at)))
+
+
+@part
+def _next_state(centre: Any, total: Any) -> Any:
+    """Sixteen cells one step later, from themselves and the sums over their squares."""
+    key = total + total - centre
+    dead = spread(0)
+    settled = where(centre == dead, high_product(key, spread(SIXTH)), centre)
+    return where(key > spread(KEY_BELOW_LIVE), settled, dead)
+
+
+@part
+def _advance_two_rows(
+    words: Words, above: int, upper: int, lower: int, below: int, target: int, next_target: int, width: int
+) -> None:
+    """Step the upper and the lower of four rows; each is given by the place of its first vector."""
+    middle = load(words, upper - LANES) + load(words, lower - LANES)
+    up_left = load(words, above - LANES) + middle
+    low_left = load(words, below - LANES) + middle
+    centre, next_centre = load(words, upper), load(words, lower)
+    middle = centre + next_centre
+    up_here = load(words, above) + middle
+    low_here = load(words, below) + middle
+    for at in range(0, width * LANES, LANES):
+        right, next_right = load(words, upper + at + LANES), load(words, lower + at + LANES)
+        middle = right + next_right
+        up_right = load(words, above + at + LANES) + middle
+        low_right = load(words, below + at + LANES) + middle
+        store(words, target + at, _next_state(centre, up_left + up_here + up_right))
+        store(words, next_target + at, _next_state(next_centre, low_left + low_here + low_right))
+        up_left, up_here, low_left, low_here = up_here, up_right, low_here, low_right
+        centre, next_centre = right, next_right
+
+
+@part
+def _copy_row(words: Words, source: int, target: int, width: int) -> None:
+    for at in range(-LANES, (width + 1) * LANES, LANES):
+        store(words, target + at, load(words, source + at))
+
+
+@kernel
+def advance(words: Words, source: int, target: int, rows: int, columns: int, depth: int) -> None:
+    """Run some steps of a torus in one pass over its rows.
 
     Parameters
     ----------
-    source, target : ndarray of uint16, shape (rows, columns + MARGIN)
-        The grid before and after.
-    between : ndarray of uint16, shape (DEPTH, 4, columns + MARGIN)
-        Working space: the last rows of each step but the last.
-    sums : ndarray of uint16, shape (columns + 2 * MARGIN,)
-        Working space.
+    words : ndarray of uint16, shape (words_for(rows, columns, blocks),)
+        Working space, filled by `pack`.
+    source, target : int
+        Block of the grid before and after; may be the same from two steps on.
+    rows, columns : int
+        Size of the torus.
     depth : int
         Steps to run, 1 to DEPTH.
-
-    Notes
-    -----
-    Row y after step k needs rows y - 1 to y + 1 after step k - 1, so step k follows one row behind step k - 1 while
-    those rows are still in the cache. Early steps start above the first row and end below the last, by as many rows
-    as steps follow them, which stands for the torus.
     """
-    rows = source.shape[0]
-    columns = source.shape[1] - MARGIN
-    inner = sums[MARGIN : MARGIN + columns]
-    framed = sums[MARGIN - 1 : MARGIN + columns + 1]
-    for front in range(1 - depth, rows + 2 * (depth - 1)):
-        for step in range(depth):
-            y = front - step
-            spare = depth - 1 - step
-            if y < -spare or y >= rows + spare:
-                continue
-            if step == 0:
-                above, here, below = source[(y - 1) % rows], source[y % rows], source[(y + 1) % rows]
-            else:
-                before = between[step - 1]
-                above, here, below = before[(y - 1) & 3], before[y & 3], before[(y + 1) & 3]
-            after = target[y] if spare == 0 else between[step, y & 3]
-            _sum_columns(above, here, below, inner)
-            framed[0], framed[columns + 1] = inner[columns - 1], inner[0]
-            _advance_row(framed, here, after[:columns])
+    width = strip_width(columns)
+    row = row_words(width)
+    source = first_word(source, rows, width)
+    target = first_word(target, rows, width)
+    for spare in range(2 * depth + 1):
+        y = spare - depth if spare < depth else rows + spare - depth
+        _copy_row(words, source + y % rows * row, source + y * row, width)
+    for turn in range(depth - 1 + (rows + 1) // 2):
+        here, before = LANES + (turn & 1) * 2 * row, LANES + (~turn & 1) * 2 * row
+        for step in range(min(depth, turn + 1)):
+            y = 2 * turn + 1 - depth - step
+            above = before + RING * (step - 1) * row if step else source + (y - 1) * row
+            lower = here + RING * (step - 1) * row if step else source + (y + 1) * row
+            after = here + RING * step * row if step < depth - 1 else target + y * row
+            _advance_two_rows(words, above, above + row, lower, lower + row, after, after + row, width)
+            _join_ends(words, after, width)
+            _join_ends(words, after + row, width)
 
 
-@njit
+@part
+def _riffle(line: Words, riffled: Words) -> None:
+    """Lay the halves of a row into each other, cell by cell; after four times, a row is vectors of its 16 strips."""
+    half = line.shape[0] >> 1
+    for i in range(half):
+        riffled[2 * i] = line[i]
+        riffled[2 * i + 1] = line[half + i]
+
+
+@part
+def _part(line: Words, parted: Words) -> None:
+    """Undo a riffle."""
+    half = line.shape[0] >> 1
+    for i in range(half):
+        parted[i] = line[2 * i]
+        parted[half + i] = line[2 * i + 1]
+
+
+@part
+def _copy(line: Words, copied: Words) -> None:
+    for i in range(copied.shape[0]):
+        copied[i] = line[i]
+
+
+@part
+def _enliven(energies: Energies, line: Words) -> None:
+    for i in range(line.shape[0]):
+        energy = np.uint16(energies[i])
+        line[i] = energy + ALIVE if energy else energy
+
+
+@part
+def _mask_energies(line: Words, energies: Energies) -> None:
+    for i in range(energies.shape[0]):
+        energies[i] = line[i] & ENERGY_MASK
+
+
+@kernel
+def pack(grid: Energies, words: Words) -> None:
+    """Write a grid into the first block of a working space.
+
+    Parameters
+    ----------
+    grid : ndarray of uint8, shape (rows, columns)
+        Energy of each cell.
+    words : ndarray of uint16, shape (words_for(rows, columns, blocks),)
+        Working space; the ring is used on the way.
+    """
+    rows, columns = grid.shape
+    width = strip_width(columns)
+    size = width * LANES
+    line, other = words[:size], words[size : 2 * size]
+    for y in range(rows):
+        for left in range(0, size, columns):
+            _enliven(grid[y], line[left : left + columns])
+        for _ in range(2):
+            _riffle(line, other)
+            _riffle(other, line)
+        at = first_word(0, rows, width) + y * row_words(width)
+        _copy(line, words[at : at + size])
+        _join_ends(words, at, width)
+
+
+@kernel
+def unpack(words: Words, block: int, grid: Energies) -> None:
+    """Write a block's cells into a grid; the opposite of `pack`."""
+    rows, columns = grid.shape
+    width = strip_width(columns)
+    size = width * LANES
+    line, other = words[:size], words[size : 2 * size]
+    for y in range(rows):
+        at = first_word(block, rows, width) + y * row_words(width)
+        _copy(words[at : at + size], line)
+        for _ in range(2):
+            _part(line, other)
+            _part(other, line)
+        _mask_energies(line, grid[y])
+
+
 def step_dense(grid: Energies, steps: int) -> Energies:
     """Step a whole torus.
 
     Parameters
     ----------
     grid : ndarray of uint8, shape (rows, columns)
-        Energy of each cell; 0 is dead. At least 3 x 3.
+        Energy of each cell; 0 is dead.
     steps : int
         Steps to run.
 
@@ -132,17 +246,17 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     ndarray of uint8, shape (rows, columns)
         The grid afterwards; the argument is left as it was.
     """
-    source = pack(grid)
-    target = np.empty_like(source)
-    sums = np.empty(source.shape[1] + MARGIN, np.uint16)
-    between = np.empty((DEPTH, 4, source.shape[1]), np.uint16)
-    done = 0
-    while done < steps:
-        depth = min(DEPTH, steps - done)
-        sweep(source, target, between, sums, depth)
-        source, target = target, source
-        done += depth
-    return unpack(source)
+    rows, columns = grid.shape
+    target = 1 if steps == 1 else 0
+    words = np.empty(words_for(rows, columns, 1 + target), np.uint16)
+    pack(grid, words)
+    passes = -(-steps // DEPTH)
+    for number in range(passes):
+        depth = steps * (number + 1) // passes - steps * number // passes
+        advance(words, 0, target, rows, columns, depth)
+    after = np.empty_like(grid)
+    unpack(words, target, after)
+    return after
 
 
 @njit

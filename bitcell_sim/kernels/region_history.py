@@ -14,8 +14,8 @@ from bitcell_sim.kernels.arrays import Floats, Ints, Keys
 from bitcell_sim.kernels.battle_rules import MASK, REGION_AREA, REGION_LEFT, REGION_SIDE, REGION_TOP, entropy_term
 from bitcell_sim.kernels.bits import popcount, trailing_zeros
 from bitcell_sim.kernels.compiling import njit
-from bitcell_sim.kernels.dense_automaton import ENERGY_MASK
-from bitcell_sim.kernels.ships import Energies, Words
+from bitcell_sim.kernels.dense_automaton import ENERGY_MASK, first_word, row_words, strip_width, word_of
+from bitcell_sim.kernels.ships import SIDE, Energies, Words
 
 ONE = np.uint64(1)
 ZERO = np.uint64(0)
@@ -152,25 +152,31 @@ def record_entropy(ted: Floats, histogram: Ints, present: Keys) -> None:
 
 
 @njit
-def record_dense(before: Words, after: Words, mii: Ints, ted: Floats) -> None:
-    """Record both regions of a whole grid of packed words after a step.
+def record_dense(words: Words, before: int, after: int, mii: Ints, ted: Floats) -> None:
+    """Record both regions of a whole 1024 x 1024 grid after a step.
 
     Parameters
     ----------
-    before, after : ndarray of uint16, shape (1024, any)
-        The grid before and after the step.
+    words : ndarray of uint16
+        Working space of the whole-grid steps.
+    before, after : int
+        Block of the grid before and after the step.
     mii : ndarray of int64, shape (2,)
         Sum of squared changes by region, added to.
     ted : ndarray of float64, shape (2,)
         Sum of entropies by region, bits, added to.
     """
+    width = strip_width(SIDE)
     for region in range(2):
         histogram = np.zeros(256, np.int64)
         squares = 0
         for y in range(REGION_TOP, REGION_TOP + REGION_SIDE):
+            row_before = first_word(before, SIDE, width) + y * row_words(width)
+            row_after = first_word(after, SIDE, width) + y * row_words(width)
             for x in range(REGION_LEFT[region], REGION_LEFT[region] + REGION_SIDE):
-                energy: Any = np.int64(after[y, x] & ENERGY_MASK)
-                change: Any = energy - np.int64(before[y, x] & ENERGY_MASK)
+                at = word_of(x, width)
+                energy: Any = np.int64(words[row_after + at] & ENERGY_MASK)
+                change: Any = energy - np.int64(words[row_before + at] & ENERGY_MASK)
                 squares += change * change
                 histogram[energy] += 1
         mii[region] += squares

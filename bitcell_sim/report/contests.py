@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from bitcell_sim.chain.battle import BattleResult
+from bitcell_sim.chain.battle import STAGES, BattleResult
 from bitcell_sim.chain.tournament import TournamentResult
+from bitcell_sim.chain.tournaments import TournamentResults, match_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,58 @@ class Tournament(TournamentResult):
     def plot(self) -> TournamentPlots:
         """Pictures of it."""
         return TournamentPlots(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tournaments(TournamentResults):
+    """Many tournaments: their winners as an array, all matches as a frame, and each of them as a `Tournament`."""
+
+    @classmethod
+    def of(cls, results: TournamentResults) -> Tournaments:
+        """Take over what tournaments came to."""
+        return cls(*(getattr(results, field.name) for field in fields(results)))
+
+    @overload
+    def __getitem__(self, index: int) -> Tournament: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Tournament]: ...
+
+    def __getitem__(self, index: int | slice) -> Tournament | Sequence[Tournament]:
+        """Give the result of one tournament, or of some."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        return Tournament.of(TournamentResults.__getitem__(self, index))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a match: the number of the tournament, then the columns of a tournament's own frame."""
+        import numpy as np
+        import pandas as pd
+
+        matches = self.matches
+        numbers = np.repeat(np.arange(len(self)), np.diff(self.first_matches, append=len(matches.pairs)))
+        planned = [place for number in range(len(self)) for place in match_numbers(len(self.lineup(number)))]
+        sizes = np.array([len(lineup) for lineup in self.lineups])
+        first_gliders = (np.cumsum(sizes) - sizes)[numbers if len(sizes) > 1 else np.zeros_like(numbers)]
+        patterns = np.array([glider.pattern.value for lineup in self.lineups for glider in lineup])
+        miners_a, miners_b = matches.pairs.T
+        winners, stages, _, _, energies_a, energies_b = matches.scores.T[:6]
+        return pd.DataFrame(
+            {
+                "tournament": numbers,
+                "round": [round_number for round_number, _ in planned],
+                "match": [match for _, match in planned],
+                "miner_a": miners_a,
+                "miner_b": miners_b,
+                "pattern_a": patterns[first_gliders + miners_a],
+                "pattern_b": patterns[first_gliders + miners_b],
+                "energy_a": energies_a,
+                "energy_b": energies_b,
+                "winner": np.where(winners == 1, miners_b, miners_a),
+                "decided_by": np.array(STAGES)[stages],
+            }
+        )
 
 
 class BattlePlots:

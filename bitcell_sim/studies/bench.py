@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bitcell_sim.errors import InputError, LabError
+from bitcell_sim.studies.bench_battle import bench_battle
+from bitcell_sim.studies.bench_dense import bench_dense
+from bitcell_sim.studies.timing import Content, Timing, best_of, built_in_cpp
 
 if TYPE_CHECKING:
     from bitcell_sim.engine.outcome import Outcome
-    from bitcell_sim.kernels.ships import Energies
 
-Content = dict[str, Any]
 BENCHED_SCENARIO = "rc3-capable"
-_SOUP_DENSITY = 96  # live cells in 256: close to the density at which most cells change
 _SEED = 1
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Time that some work took, seconds.
-
-    Parameters
-    ----------
-    wall_s, cpu_s : float
-        By the wall clock, and of this process's processor time.
-    """
-
-    wall_s: float
-    cpu_s: float
-
-    def scaled(self, factor: float) -> Timing:
-        """Time of so many times the work."""
-        return Timing(self.wall_s * factor, self.cpu_s * factor)
-
-    def figures(self, work: float) -> Content:
-        """Give both times and the rate of so much work."""
-        return {"wall_s": self.wall_s, "cpu_s": self.cpu_s, "rate": work / self.wall_s}
-
-
-def best_of(repeats: int, work: Callable[[], Any]) -> tuple[Timing, Any]:
-    """Time some work, the quickest of a few times, and give what it returned last."""
-    timings = []
-    result = None
-    for _ in range(repeats):
-        result = None  # what the last time made is gone before the next begins
-        wall, cpu = time.perf_counter(), time.process_time()
-        result = work()
-        timings.append(Timing(time.perf_counter() - wall, time.process_time() - cpu))
-    return min(timings, key=lambda timing: timing.wall_s), result
 
 
 def run_bench(name: str) -> Content:
@@ -71,6 +29,26 @@ def run_bench(name: str) -> Content:
     if name not in BENCHES:
         raise InputError(f"no benchmark {name!r}: there are {', '.join(BENCHES)}")
     return BENCHES[name]()
+
+
+def summary(figures: Content) -> str:
+    """Put the figures of one piece of work into words."""
+    times = f"{figures['wall_s']:.3g} s wall, {figures['cpu_s']:.3g} s CPU"
+    each_s = figures["cpu_s"] / (figures["rate"] * figures["wall_s"])
+    text = f"{figures['work']}: {times}, rate {figures['rate']:.4g}, {_short(each_s)} CPU each"
+    if "reference" in figures:
+        reference = figures["reference"]
+        ratio = figures.get("ratio", figures["rate"] / reference["rate"])
+        text += f"\n  {reference['name']}: rate {reference['rate']:.4g}; {ratio:.1f} times as fast"
+    return text
+
+
+def _short(seconds: float) -> str:
+    """Write a time in the largest unit that leaves a digit before the point, nanoseconds at the least."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds * 1e9:.3g} ns"
 
 
 def bench_hour(*, simulated_s: float = 3600.0, reference_s: float = 600.0, repeats: int = 3) -> Content:
@@ -115,129 +93,6 @@ def bench_hour(*, simulated_s: float = 3600.0, reference_s: float = 600.0, repea
 def _demand_same_run(one: Outcome, other: Outcome) -> None:
     if one.trace_digest != other.trace_digest:
         raise LabError(f"the two planes disagree: digests {one.trace_digest[:16]} and {other.trace_digest[:16]}")
-
-
-def bench_battle(*, battle_count: int = 1000, reference_count: int = 6, repeats: int = 12) -> Content:
-    """Battles a second: 1000 steps, no history, one thread.
-
-    Parameters
-    ----------
-    battle_count : int
-        Battles that the exact sparse stepper fights.
-    reference_count : int
-        The first of them, fought by the plain twin; its time is scaled.
-    repeats : int
-        Times, of which the quickest counts.
-
-    Raises
-    ------
-    LabError
-        If a battle has another end in the plain twin.
-    """
-    from bitcell_sim.chain.battle import BATTLE_STEPS
-    from bitcell_sim.kernels.automaton_plain import fight_plain
-    from bitcell_sim.kernels.battle_stepper import fight_by_steps
-    from bitcell_sim.kernels.ships import DEFAULT_ENERGIES
-
-    draws = np.random.Generator(np.random.PCG64(_SEED))
-    pairs = draws.integers(0, len(DEFAULT_ENERGIES), (battle_count, 2)).tolist()
-    seeds = [draws.bytes(32) for _ in range(battle_count)]
-
-    def fight_all() -> list[tuple[int, int]]:
-        scores = []
-        for (a, b), seed in zip(pairs, seeds, strict=True):
-            one, other = DEFAULT_ENERGIES[a], DEFAULT_ENERGIES[b]
-            figures = fight_by_steps(a, one, 0, 0, b, other, 0, 0, seed, BATTLE_STEPS, False, False)
-            scores.append((int(figures[4]), int(figures[5])))
-        return scores
-
-    def fight_some_plainly() -> list[tuple[int, int]]:
-        scores = []
-        for (a, b), seed in zip(pairs[:reference_count], seeds, strict=False):
-            energies = DEFAULT_ENERGIES[a], DEFAULT_ENERGIES[b]
-            end = fight_plain((a, b), energies, ((0, 0), (0, 0)), seed, BATTLE_STEPS, False)["energy_final"]
-            scores.append((end[0], end[1]))
-        return scores
-
-    fight_all()
-    timing, scores = best_of(repeats, fight_all)
-    plain_timing, plain_scores = best_of(1, fight_some_plainly)
-    if scores[:reference_count] != plain_scores:
-        raise LabError(f"the sparse stepper and its plain twin disagree: {scores[:reference_count]}, {plain_scores}")
-    return {
-        "name": "battle",
-        "work": f"{battle_count} battles of {BATTLE_STEPS} steps by the exact sparse stepper, no history, one thread",
-        **timing.figures(battle_count),
-        "reference": {
-            "name": f"plain Python, the first {reference_count} of them scaled; the same energies",
-            **plain_timing.scaled(battle_count / reference_count).figures(battle_count),
-        },
-    }
-
-
-def bench_dense(*, side: int = 1024, steps: int = 256, repeats: int = 10) -> Content:
-    """Cell-steps a second of the dense automaton, one thread, beside the same loop in C++.
-
-    Parameters
-    ----------
-    side : int
-        Cells along one side of the torus.
-    steps : int
-        Steps.
-    repeats : int
-        Times, of which the quickest counts.
-
-    Raises
-    ------
-    LabError
-        If the two grids differ.
-    """
-    from bitcell_sim.kernels.dense_automaton import soup, step_dense
-
-    grid = soup(np.uint64(_SEED), _SOUP_DENSITY, side)
-    step_dense(grid, steps)
-    timing, after = best_of(repeats, lambda: step_dense(grid, steps))
-    name, reference, expected = _dense_in_cpp(grid, steps, repeats) or _dense_in_numpy(grid, steps)
-    if not np.array_equal(after, expected):
-        raise LabError(f"the dense automaton and {name} disagree after {steps} steps")
-    work = float(side * side * steps)
-    return {
-        "name": "dense",
-        "work": f"{steps} steps of a {side} x {side} torus, one thread",
-        **timing.figures(work),
-        "reference": {"name": name, **reference.figures(work)},
-    }
-
-
-def _dense_in_cpp(grid: Energies, steps: int, repeats: int) -> tuple[str, Timing, Energies] | None:
-    """Build and run the loop in C++; None where there is no compiler. Its time is that of the steps alone."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "dense_step"
-        source = Path(folder) / "dense_step.cpp"
-        source.write_text(resources.files("bitcell_sim.studies").joinpath("dense_step.cpp").read_text("utf-8"))
-        subprocess.run([compiler, "-O3", "-march=native", "-o", program, source], check=True, capture_output=True)
-        command = [str(program), str(len(grid)), str(steps), str(repeats)]
-        ran = subprocess.run(command, input=grid.tobytes(), capture_output=True, check=True)
-    after = np.frombuffer(ran.stdout, np.uint8).reshape(grid.shape)
-    seconds = float(ran.stderr)
-    return "the same loop in C++, one step a pass (g++ -O3 -march=native)", Timing(seconds, seconds), after
-
-
-def _dense_in_numpy(grid: Energies, steps: int) -> tuple[str, Timing, Energies]:
-    """Step the plain twin."""
-    from bitcell_sim.kernels.automaton_plain import step_grid
-
-    def step_all() -> Energies:
-        after = grid
-        for _ in range(steps):
-            after = step_grid(after)
-        return after
-
-    timing, after = best_of(1, step_all)
-    return "the plain twin in numpy (no g++ here)", timing, after
 
 
 def bench_multiplication(*, count: int = 20_000, repeats: int = 500, plain_count: int = 20_000) -> Content:
@@ -287,13 +142,9 @@ def bench_multiplication(*, count: int = 20_000, repeats: int = 500, plain_count
 
 def _chain_in_cpp(limbs: list[int], count: int, repeats: int) -> tuple[Timing, list[int]] | None:
     """Build and run the chain in C++; None where there is no compiler. Its time is that of the loop alone."""
-    compiler = shutil.which("g++")
-    if compiler is None:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        program, source = Path(folder) / "montgomery", Path(folder) / "montgomery.cpp"
-        source.write_text(resources.files("bitcell_sim.studies").joinpath("montgomery.cpp").read_text("utf-8"))
-        subprocess.run([compiler, "-O3", "-march=native", "-o", program, source], check=True, capture_output=True)
+    with built_in_cpp("montgomery.cpp") as program:
+        if program is None:
+            return None
         command = [str(program), *map(str, limbs), str(count), str(repeats)]
         ran = subprocess.run(command, capture_output=True, check=True, text=True)
     wall_s, cpu_s = map(float, ran.stderr.split())

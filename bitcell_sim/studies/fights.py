@@ -1,4 +1,4 @@
-"""What ``import bitcell_sim`` offers of battles: fight and tournament, with results that draw themselves."""
+"""What ``import bitcell_sim`` offers of battles: fight, tournament, tournaments; what they give draws itself."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from bitcell_sim.chain import battle as fighting
 from bitcell_sim.chain import tournament as bracket
+from bitcell_sim.chain import tournaments as brackets
 from bitcell_sim.chain.battle import BATTLE_STEPS, Glider
-from bitcell_sim.report.contests import Battle, Tournament
+from bitcell_sim.report.contests import Battle, Tournament, Tournaments
 
 
 def fight(
@@ -81,3 +82,38 @@ def tournament(gliders: Sequence[Glider], seed: bytes, *, full: bool = False) ->
     (3, ['lex', 'lex', 'lex', 'lex', 'lex', 'mii'])
     """
     return Tournament.of(bracket.tournament(gliders, seed, full=full))
+
+
+def tournaments(lineups: Sequence[Sequence[Glider]], seeds: Sequence[bytes], *, full: bool = False) -> Tournaments:
+    """Fight many tournaments in one call, each exactly as `tournament` does: some 10,000 a second.
+
+    Parameters
+    ----------
+    lineups : sequence of sequence of Glider
+        Participants of each tournament; a single line-up serves all seeds.
+    seeds : sequence of bytes
+        32 bytes a tournament.
+    full : bool
+        Whether each battle counts and hashes its grids.
+
+    Returns
+    -------
+    Tournaments
+        ``.winners`` is an array, ``.frame`` has a row a match of all, and item i is the tournament of seed i.
+
+    Raises
+    ------
+    InputError
+        If a line-up is empty, a seed is not 32 bytes, or there are neither one line-up nor as many as seeds.
+
+    Examples
+    --------
+    Of seven equal gliders only the first and the fifth can win, as ties go to the first of a pair until the final:
+
+    >>> from bitcell_sim import Pattern
+    >>> seeds = [bytes([number] * 32) for number in range(1, 100)]
+    >>> outcome = tournaments([[Glider.of(Pattern.STANDARD, 100, 100)] * 7], seeds)
+    >>> sorted(set(outcome.winners.tolist())), len(outcome.frame), outcome[0].rounds
+    ([0, 4], 594, 3)
+    """
+    return Tournaments.of(brackets.tournaments(lineups, seeds, full=full))
