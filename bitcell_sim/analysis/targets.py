@@ -12,6 +12,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bitcell_sim.proving.site import ProvingSite
+
 Tables = Mapping[str, "pd.DataFrame"]
 Floats = npt.NDArray[np.float64]
 
@@ -102,49 +104,87 @@ class Proofs:
     Parameters
     ----------
     demanded_s : ndarray of float64
-        Seconds each would take on the node's own cores alone.
+        Seconds each battle proof would take alone on a machine of those that prove.
     killed : int
-        Jobs killed for want of memory.
+        Battle proofs killed for want of memory.
     due, missing : int
-        Jobs whose block has had as many blocks after it as the protocol waits, and those without a proof by then.
-    utilisation : float
-        Demanded seconds over the seconds that battles leave; 1 or more never catches up.
+        Jobs (blocks, where each has one aggregate) that have had as many blocks after theirs as the protocol waits,
+        and those without a proof by then.
+    utilisation : dict of str to float
+        Demanded time over the time that is there, of the nodes or of each region's farm; 1 or more never catches up.
+    transfer_s : ndarray of float64
+        Seconds that each request was under way to a farm; 0 on a node.
     """
 
     demanded_s: Floats
     killed: int
     due: int
     missing: int
-    utilisation: float
+    utilisation: dict[str, float]
+    transfer_s: Floats
 
 
-def proofs(tables: Tables, warmup_blocks: int, missing_after_blocks: int) -> Proofs:
-    """What a run's proofs demanded, and what was there for them."""
+def proofs(tables: Tables, warmup_blocks: int, missing_after_blocks: int, site: ProvingSite) -> Proofs:
+    """What a run's proofs demanded, and what was there for them.
+
+    Notes
+    -----
+    A machine with s slots gets through ``s * rate(cores / s)`` one-core seconds a second while all prove. Of a node,
+    battles take the cores before; cards and farms have all the time.
+    """
     frame = tables["proofs"]
     start = warm_from_ms(tables, warmup_blocks)
     frame = frame[frame["queued_ms"] >= start]
-    demanded = frame["demanded_s"].to_numpy()
     blocks = chain_blocks(tables)
-    samples = tables["samples"]
     last = float(blocks["built_ms"].iloc[-1]) if len(blocks) else start
-    nodes = samples["node"].nunique()
-    rounds = tables["rounds"]
-    rounds = rounds[(rounds["battle_end_ms"] > start) & (rounds["battle_end_ms"] <= last)]
-    battle_s = float((rounds["battle_end_ms"] - rounds["reveal_end_ms"]).sum()) / 1000.0
-    in_span = (frame["queued_ms"] <= last).to_numpy()
-    free_s = nodes * (last - start) / 1000.0 - battle_s
-    share = float(demanded[in_span].sum()) / free_s if free_s > 0 else float("nan")
-    due, missing = _missing(frame, blocks, missing_after_blocks)
-    return Proofs(demanded, int((frame["outcome"] == "killed").sum()), due, missing, share)
+    nodes = tables["samples"]["node"].nunique()
+    span_s = (last - start) / 1000.0
+    battle_s = _battle_s(tables["rounds"], start, last)
+    single = frame["battle"] >= 0
+    counted = frame[frame["queued_ms"] <= last]
+    at_home = counted["farm"].isna()
+    aggregates = at_home & (counted["battle"] < 0)
+    asked_s = float(counted.loc[at_home & ~aggregates, "demanded_core_s"].sum()) / site.full_rate
+    free_s = nodes * span_s - battle_s
+    utilisation = {}
+    if site.card:
+        utilisation["cards"] = _share(asked_s, nodes * span_s)
+        asked_s = 0.0
+    if not site.farm or aggregates.any():
+        utilisation["nodes"] = _share(asked_s + float(counted.loc[aggregates, "demanded_s"].sum()), free_s)
+    if site.farm:
+        in_farm = counted.groupby("farm", observed=False)["demanded_core_s"].sum()
+        for region, core_s in in_farm.items():
+            utilisation[str(region)] = _share(float(core_s) / site.full_rate, site.machines * span_s)
+    due, missing = _missing(frame, blocks, missing_after_blocks, site.aggregated)
+    killed = int((frame.loc[single, "outcome"] == "killed").sum())
+    transfer_s = (frame["received_ms"] - frame["queued_ms"])[single].to_numpy() / 1000.0
+    return Proofs(frame.loc[single, "demanded_s"].to_numpy(), killed, due, missing, utilisation, transfer_s)
 
 
-def _missing(jobs: pd.DataFrame, blocks: pd.DataFrame, after_blocks: int) -> tuple[int, int]:
-    """Jobs of final blocks that have had so many blocks after them, and those not done when that many were built."""
+def _battle_s(rounds: pd.DataFrame, start_ms: float, last_ms: float) -> float:
+    """Seconds that battles took on all nodes."""
+    rounds = rounds[(rounds["battle_end_ms"] > start_ms) & (rounds["battle_end_ms"] <= last_ms)]
+    return float((rounds["battle_end_ms"] - rounds["reveal_end_ms"]).sum()) / 1000.0
+
+
+def _share(asked_s: float, free_s: float) -> float:
+    return asked_s / free_s if free_s > 0 else float("nan")
+
+
+def _missing(jobs: pd.DataFrame, blocks: pd.DataFrame, after_blocks: int, aggregated: bool) -> tuple[int, int]:
+    """Jobs of final blocks that have had so many blocks after them, and those not done when that many were built.
+
+    Where blocks have one aggregate, each block counts once, and is done with its aggregate.
+    """
     built = blocks["built_ms"].to_numpy()
     deadline = dict(zip(blocks["block"].iloc[: max(0, len(built) - after_blocks)], built[after_blocks:], strict=True))
     until = jobs["block"].map(deadline)
-    due = until.notna()
     done = (jobs["outcome"] == "done") & (jobs["end_ms"] <= until)
+    if aggregated:
+        due_blocks = jobs.loc[until.notna(), "block"].nunique()
+        return due_blocks, due_blocks - int((done & (jobs["battle"] < 0)).sum())
+    due = until.notna()
     return int(due.sum()), int((due & ~done).sum())
 
 

@@ -77,17 +77,60 @@ class Block:
         return None
 
 
-def wire_bytes(block: schema.Block, transaction_bytes: int, proof_count: int) -> int:
-    """Bytes of a block: header, transactions, proofs."""
-    return block.header_bytes + transaction_bytes + proof_count * block.proof_bytes
+@dataclass(frozen=True)
+class ProofLoad:
+    """What proves a block.
+
+    Parameters
+    ----------
+    count : int
+        Battles that are proved.
+    messages : int
+        Proofs that nodes get: as many, or the one aggregate of them.
+    each_bytes : int
+        Bytes of each, in a block or on its own.
+    each_check_ms : float
+        Core-milliseconds to check each.
+    """
+
+    count: int
+    messages: int
+    each_bytes: int
+    each_check_ms: float
 
 
-def check_core_s(costs: schema.Costs, transaction_count: int, proof_count: int) -> float:
-    """Core-seconds to check a block."""
-    work_ms = costs.transaction_check_ms * transaction_count + costs.proof_check_ms * proof_count
-    return (costs.block_check_ms + work_ms) / 1000.0
+def proof_load(protocol: schema.Protocol, battle_count: int) -> ProofLoad:
+    """Proofs of a block whose tournament had so many battles."""
+    proof = protocol.proof
+    count = min(battle_count, proof.proofs_per_block or battle_count) if proof.mode != "off" else 0
+    way = proof.aggregations.get(proof.aggregation)
+    if way is None:
+        return ProofLoad(count, count, protocol.block.proof_bytes, protocol.costs.proof_check_ms)
+    return ProofLoad(count, min(count, 1), way.proof_bytes, way.check_ms)
 
 
-def own_work(block: schema.Block, proof_count: int) -> int:
+def carried_proofs(protocol: schema.Protocol, battle_count: int) -> tuple[int, float]:
+    """Bytes and core-milliseconds of the proofs inside a block: none unless it waits for them."""
+    if protocol.proof.mode != "inline":
+        return 0, 0.0
+    load = proof_load(protocol, battle_count)
+    return load.messages * load.each_bytes, load.messages * load.each_check_ms
+
+
+def wire_bytes(protocol: schema.Protocol, transaction_bytes: int, battle_count: int) -> int:
+    """Bytes of a block: header, transactions, battles, and the proofs that it carries."""
+    limits = protocol.block
+    proofs_bytes, _ = carried_proofs(protocol, battle_count)
+    return limits.header_bytes + transaction_bytes + battle_count * limits.battle_bytes + proofs_bytes
+
+
+def check_core_s(protocol: schema.Protocol, transaction_count: int, battle_count: int) -> float:
+    """Core-seconds to check a block with the proofs that it carries."""
+    costs = protocol.costs
+    _, proofs_ms = carried_proofs(protocol, battle_count)
+    return (costs.block_check_ms + costs.transaction_check_ms * transaction_count + proofs_ms) / 1000.0
+
+
+def own_work(block: schema.Block, battle_count: int) -> int:
     """Work that one block adds to its chain."""
-    return block.work_per_proof * proof_count
+    return block.work_per_proof * battle_count

@@ -117,7 +117,7 @@ class Mesh:
             built_ns=self.now + twin,
             rows=rows,
             gas=gas,
-            size_bytes=wire_bytes(limits, transaction_bytes, miner_count - 1),
+            size_bytes=wire_bytes(self.protocol, transaction_bytes, miner_count - 1),
             miner_count=miner_count,
             work=parent.work + own_work(limits, miner_count - 1),
             evidence=evidence,

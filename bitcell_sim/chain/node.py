@@ -7,12 +7,13 @@ memory. The chain, the lock and the votes it has cast are on its disk and surviv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import simpy
 
 from bitcell_sim.chain.block import Block, check_core_s
+from bitcell_sim.chain.block_proofs import BlockProofs
 from bitcell_sim.chain.contest import Contest
 from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
@@ -23,7 +24,6 @@ from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
 from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
-from bitcell_sim.proving.prover import ProverPool
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
 
@@ -41,25 +41,15 @@ class Node:
         Its place in the deployment.
     machine : Machine
         Cores and memory.
-    prover : ProverPool or None
-        Its proofs; none where the protocol has none.
-    proof_noise : callable
-        Factor on a proof's time for a standard normal draw.
+    proofs : BlockProofs or None
+        The proofs of its blocks; none where the protocol has none.
     """
 
-    def __init__(
-        self,
-        mesh: Mesh,
-        index: int,
-        machine: Machine,
-        prover: ProverPool | None,
-        proof_noise: Callable[[float], float],
-    ) -> None:
+    def __init__(self, mesh: Mesh, index: int, machine: Machine, proofs: BlockProofs | None) -> None:
         self.mesh = mesh
         self.index = index
         self.machine = machine
-        self.prover = prover
-        self._proof_noise = proof_noise
+        self.proofs = proofs
         self.head = self.final = mesh.genesis
         self.checked: set[Block] = {mesh.genesis}
         self.download = Download(self)
@@ -76,7 +66,6 @@ class Node:
         self._process: simpy.Process | None = None
         clock = Stream.of(mesh.seed, "hosts.clock")
         self.clock_offset_ns = ms_to_ns(mesh.deployment.clock_offset_sigma_ms * clock.normal(index))
-        self._noise = Stream.of(mesh.seed, "proving.noise")
 
     # ------------------------------------------------------------------------------------------ life
 
@@ -230,15 +219,8 @@ class Node:
         evidence = self.mesh.ledger.testimony(self.head, contest, self._committed(height, attempt), self.accused)
         place = (height, attempt, self.index, self.head, miner_count, evidence)
         block = self.mesh.build(*place)
-        jobs = []
-        if self.prover is not None:
-            for battle in range(miner_count - 1):
-                noise = self._proof_noise(self._noise.normal(height * ATTEMPTS_MAX + attempt, battle))
-                jobs.append(self.prover.submit((block.index, battle), noise_factor=noise))
-        if self.mesh.protocol.proof.mode == "inline" and jobs:
-            yield simpy.AllOf(self.mesh.env, jobs)
-            if any(job.value is not Outcome.DONE for job in jobs):
-                return  # no proofs, no block: the attempt lapses
+        if self.proofs is not None and not (yield from self.proofs.complete(block)):
+            return  # no proofs, no block: the attempt lapses
         peers = self.mesh.peers(self.index)
         if self.mesh.miners.equivocates(height, self.index):
             one, other = halves(peers)
@@ -246,6 +228,8 @@ class Node:
             self._publish(self.mesh.build(*place, twin=True), other)
         else:
             self._publish(block, peers)
+        if self.proofs is not None:
+            self.proofs.follow(block)
 
     def _publish(self, block: Block, peers: Sequence[int]) -> None:
         for peer in peers:
@@ -288,8 +272,7 @@ class Node:
 
     def check_core_s(self, block: Block) -> float:
         """Core-seconds to check a block."""
-        proofs = block.miner_count - 1 if self.mesh.protocol.proof.mode == "inline" else 0
-        return check_core_s(self.mesh.protocol.costs, len(block.rows), proofs)
+        return check_core_s(self.mesh.protocol, len(block.rows), block.miner_count - 1)
 
     def _on_checked(self, outcome: Outcome | None, block: Block) -> None:
         if outcome is Outcome.DONE and block in self._checking:

@@ -92,39 +92,63 @@ def _print_battles(results: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def proof(
-    circuit: Annotated[str, typer.Option("--circuit", help="Circuit by name; see list circuits.")] = "battle",
+    circuit: Annotated[
+        str | None, typer.Option("--circuit", help="Circuit by name, see list circuits; the protocol's without it.")
+    ] = None,
     grid: Annotated[
         int | None, typer.Option("--grid", min=1, help="Side of the grid; the protocol's without it.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps; the protocol's without it.")] = None,
-    depth: Annotated[int, typer.Option("--depth", min=0, help="Depth of a Merkle path.")] = 0,
+    depth: Annotated[
+        int | None, typer.Option("--depth", min=1, help="Depth of a Merkle path, length of a squaring chain.")
+    ] = None,
     constraints: Annotated[
         int | None, typer.Option("--constraints", min=1, help="Any circuit of this size instead.")
     ] = None,
     dense_ratio: Annotated[
-        float, typer.Option("--dense-ratio", min=0.0, max=1.0, help="Full-width share of its witness.")
-    ] = 1.0,
-    cores: Annotated[float | None, typer.Option("--cores", help="Cores; the node's without it.")] = None,
-    prover: Annotated[str | None, typer.Option("--prover", help="Prover family, such as gnark.")] = None,
+        float | None,
+        typer.Option("--dense-ratio", min=0.0, max=1.0, help="Full-width share of its witness; 1 without it."),
+    ] = None,
+    cores: Annotated[float | None, typer.Option("--cores", help="Cores; the machine's own without it.")] = None,
+    prover: Annotated[
+        str | None, typer.Option("--prover", help="Prover family, such as gnark; the protocol's without it.")
+    ] = None,
     sets: Sets = None,
     json_path: Json = None,
 ) -> int:
-    """Predict how long one proof takes, and whether it fits a node."""
+    """Predict how long one proof takes, whether it fits a node, and what would meet the limit."""
     from bitcell_sim.studies.proof import Question, predict_proof
 
     question = Question(circuit, grid, steps, depth, constraints, dense_ratio, cores, prover)
     content = predict_proof(question, sets=tuple(sets or ()))
     if not answer(json_path, content):
-        seconds = content["seconds"]
-        if seconds["measured"] is None:
-            typer.echo(content["why"])
-        else:
-            interval = f"{seconds['measured']:.3g} s [{seconds['ci_low']:.3g}, {seconds['ci_high']:.3g}]"
-            typer.echo(
-                f"{content['constraints']:,} constraints, domain 2^{content['domain'].bit_length() - 1}: {interval}"
-            )
-            typer.echo(f"{content['memory_bytes'] / 1e9:.3g} GB; {content['why']}")
+        _print_proof(content)
     return 0
+
+
+def _print_proof(content: dict[str, Any]) -> None:
+    """A prediction in words."""
+    if content["feasible"]:
+        size = f"{content['constraints']:,} constraints, domain 2^{content['domain'].bit_length() - 1}"
+        one_s, seconds = content["single_core_s"], content["seconds"]
+        one = f" ({one_s:.3g} s on one core)" if one_s != seconds["measured"] else ""
+        typer.echo(f"{size}: {_with_interval(seconds)} with {content['prover']}{one}")
+    typer.echo(content["why"])
+    if content["limit_s"] is None:
+        return
+    if content["meets"]:
+        typer.echo(f"under {content['limit_s']:g} s with its whole interval, and in the machine's memory:")
+        for change in content["meets"]:
+            options = " ".join(f"--set {option}" for option in change["sets"])
+            typer.echo(f"  {change['change']}: {_with_interval(change['seconds'])}  {options}")
+    elif content["feasible"] and content["fits_memory"] and content["seconds"]["ci_high"] < content["limit_s"]:
+        typer.echo(f"under {content['limit_s']:g} s as it is")
+    else:
+        typer.echo(f"nothing within three changed settings gets under {content['limit_s']:g} s")
+
+
+def _with_interval(seconds: dict[str, float]) -> str:
+    return f"{seconds['measured']:.3g} s [{seconds['ci_low']:.3g}, {seconds['ci_high']:.3g}]"
 
 
 def calibrate(

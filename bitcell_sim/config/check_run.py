@@ -173,9 +173,25 @@ def _proof(protocol: Document, proofs: Document) -> Iterator[Finding]:
         yield protocol.finding(
             ("proof", "grid"), f"{grid:g} does not fit the circuit: a multiple of {multiple:g}, at least {least:g}"
         )
+    ways = proof.get("aggregations") if isinstance(proof, dict) else None
+    way = text(proof, "aggregation")
+    if way is not None and isinstance(ways, dict) and way not in ("none", *ways):
+        yield protocol.finding(
+            ("proof", "aggregation"), f"no way to aggregate {way!r}{did_you_mean(way, ['none', *ways])}"
+        )
     low, high, middle = (number(proofs.data.get("scaling"), f"serial_{key}ratio") for key in ("low_", "high_", ""))
     if low is not None and high is not None and middle is not None and not low <= middle <= high:
         yield proofs.finding(("scaling", "serial_ratio"), f"{middle} is outside its own range, {low} to {high}")
+
+
+def _proofs_per_block(protocol: Document, deployment: Document) -> Iterator[Finding]:
+    count = number(protocol.data.get("proof"), "proofs_per_block")
+    battles = len(named(deployment, "node", "id")) - 1
+    if count is not None and count > battles > 0:
+        yield protocol.finding(
+            ("proof", "proofs_per_block"),
+            f"{count:g}, but {battles + 1} nodes fight at most {battles} battles a block; 0 proves all of them",
+        )
 
 
 def _targets(targets: Document) -> Iterator[Finding]:
@@ -203,6 +219,8 @@ def check_run(run: Document, models: dict[str, Document]) -> list[Finding]:
         findings += _workload(models["workload"], models["deployment"])
     if "protocol" in models and "proofs" in models:
         findings += _protocol(models["protocol"], models["proofs"])
+    if "protocol" in models and "deployment" in models:
+        findings += _proofs_per_block(models["protocol"], models["deployment"])
     if "targets" in models:
         findings += _targets(models["targets"])
     return findings

@@ -32,6 +32,21 @@ class Hardware(Section):
     uplink_mbit_per_s: Positive = Field(description="Network card in Mbit/s; bulk messages take turns on it.")
 
 
+class ProverFarm(Section):
+    """Machines that compute the proofs of a region's nodes; one farm in each region, alike."""
+
+    machines: Count = Field(description="Machines of each farm; 0: there is none, every node proves for itself.")
+    cores: PositiveCount = Field(description="Processor cores of one machine.")
+    memory_gb: Positive = Field(description="Memory of one machine in GB (10^9 bytes).")
+    slots: PositiveCount = Field(
+        description="Proofs a machine computes at a time. A prover on cards has one for each slot."
+    )
+    request_bytes: PositiveCount = Field(description="Bytes that ask for a proof, without the witness.")
+    witness_bytes_per_constraint: NonNegative = Field(
+        description="Bytes of the witness sent along, per constraint; 0: the farm computes the witness itself."
+    )
+
+
 class Region(Section):
     """A region of the deployment, and what it is called at each provider."""
 
@@ -122,6 +137,7 @@ class Deployment(Section):
     clock_offset_sigma_ms: NonNegative = Field(description="Standard deviation of a node's clock offset, ms; normal.")
     peer_limit: PositiveCount = Field(description="Peers a node keeps at most.")
     hardware: Hardware = Field(description="Every node's machine.")
+    prover_farm: ProverFarm = Field(description="Shared provers of each region, a what-if.")
     region: Some[Region] = Field(description="Regions.")
     node: Some[Node] = Field(description="Nodes, in the order of their indices.")
     service: Many[Service] = Field(default=(), description="Monitoring and load balancing beside the nodes.")

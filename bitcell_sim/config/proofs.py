@@ -94,7 +94,9 @@ class ProverFamily(Section):
     time_low_factor: Positive = Field(description="Lower end of its one-core time over the reference's.")
     time_high_factor: Positive = Field(description="Upper end of its one-core time over the reference's.")
     memory_factor: Positive = Field(description="Its memory over the reference's.")
-    multicore: bool = Field(description="Whether further CPU cores shorten it.")
+    runs_on: Literal["cores", "core", "card"] = Field(
+        description="cores: more of them shorten it; core: one is all it uses; card: a graphics card of its own."
+    )
 
 
 class Proofs(Section):

@@ -48,8 +48,11 @@ class Block(Section):
     data_byte_gas: Count = Field(description="Gas of one byte of transaction data.")
     header_bytes: PositiveCount = Field(description="Bytes of a block without transactions and proofs.")
     transaction_bytes: PositiveCount = Field(description="Bytes of a transaction without data.")
-    proof_bytes: PositiveCount = Field(description="Bytes of one battle proof with its record in a block.")
-    work_per_proof: PositiveCount = Field(description="Work that one battle proof adds to a block, for fork choice.")
+    battle_bytes: PositiveCount = Field(description="Bytes of one battle's record in a block.")
+    proof_bytes: PositiveCount = Field(description="Bytes of one battle proof, in a block or on its own.")
+    work_per_proof: PositiveCount = Field(
+        description="Work that one battle adds to a block, proved or not, for fork choice."
+    )
 
 
 class Mempool(Section):
@@ -91,17 +94,38 @@ class Costs(Section):
     block_check_ms: NonNegative = Field(description="Core-milliseconds to check a block beside its contents.")
 
 
+class Aggregation(Section):
+    """One proof made of a block's battle proofs, in their place; the builder makes it on its own cores."""
+
+    fixed_core_s: NonNegative = Field(description="Seconds on one core, whatever the number of proofs.")
+    per_proof_core_s: NonNegative = Field(description="Seconds on one core for each battle proof that goes in.")
+    serial_fraction: Probability = Field(description="Share of it that more cores do not shorten.")
+    memory_gb: NonNegative = Field(description="Memory it takes in GB (10^9 bytes); without it, it is killed.")
+    proof_bytes: PositiveCount = Field(description="Bytes of the aggregate.")
+    check_ms: NonNegative = Field(description="Core-milliseconds to check the aggregate.")
+
+
 class Proof(Section):
     """What a block's builder proves."""
 
     mode: Literal["pipelined", "inline", "off"] = Field(
-        description="pipelined: the block does not wait; inline: it waits for its proofs; off: none."
+        description="pipelined: the block does not wait, its proofs follow; inline: it waits for them; off: none."
     )
     circuit: Text = Field(description="Circuit of one battle: one of the proof model's.")
     prover: Text = Field(description="Prover of the proof cost model.")
+    estimate: Literal["low", "central", "high"] = Field(
+        description="End of the cost model's ranges (prover's factor, serial share) that proofs of a run take."
+    )
     grid: PositiveCount = Field(description="Side of the proved grid, cells.")
     steps: PositiveCount = Field(description="Steps proved.")
-    slots: PositiveCount = Field(description="Proofs a node computes at a time.")
+    proofs_per_block: Count = Field(
+        description="Battles of a block that are proved, the last of its tournament; 0: all, one fewer than miners."
+    )
+    slots: PositiveCount = Field(
+        description="Proofs a node computes at a time; 1: one after another. A prover on cards has one for each slot."
+    )
+    aggregation: Text = Field(description="Which of `aggregations` makes one proof of a block's; or none.")
+    aggregations: dict[str, Aggregation] = Field(description="Known ways to aggregate by name.")
     missing_after_blocks: PositiveCount = Field(description="Blocks after which an absent proof counts as missing.")
 
 

@@ -17,7 +17,16 @@ from bitcell_sim.config.base import (
     Some,
     Text,
 )
-from bitcell_sim.config.deployment import Deployment, Hardware, LoadBalancer, Node, Recovery, Region, Service
+from bitcell_sim.config.deployment import (
+    Deployment,
+    Hardware,
+    LoadBalancer,
+    Node,
+    ProverFarm,
+    Recovery,
+    Region,
+    Service,
+)
 from bitcell_sim.config.fault import (
     BandwidthFault,
     Fault,
@@ -46,6 +55,7 @@ from bitcell_sim.config.proofs import (
     Uncertainty,
 )
 from bitcell_sim.config.protocol import (
+    Aggregation,
     Battle,
     BattleEngine,
     Block,
@@ -63,6 +73,7 @@ from bitcell_sim.config.trust import EvidenceWeights, Penalties, Penalty, Slashi
 from bitcell_sim.config.workload import GasPrice, Workload
 
 __all__ = [
+    "Aggregation",
     "BandwidthFault",
     "Battle",
     "BattleEngine",
@@ -117,6 +128,7 @@ __all__ = [
     "Proofs",
     "Protocol",
     "ProverFamily",
+    "ProverFarm",
     "Recovery",
     "Region",
     "RegionLoss",

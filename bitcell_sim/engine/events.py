@@ -35,12 +35,17 @@ class MessageRecord(NamedTuple):
 
 
 class ProofOfBlock(NamedTuple):
-    """What became of one proof job of a block's builder; -1 for what never happened."""
+    """What became of one proof job of a block's builder; -1 for what never happened.
+
+    An aggregate has -1 as its battle, and what a node computes itself has -1 as its farm.
+    """
 
     node: int
+    farm: int
     block: int
     battle: int
     queued_ns: int
+    received_ns: int
     start_ns: int
     end_ns: int
     outcome: str
@@ -49,13 +54,15 @@ class ProofOfBlock(NamedTuple):
     memory_bytes: int
 
     @classmethod
-    def of(cls, node: int, block: int, battle: int, job: ProofRecord) -> ProofOfBlock:
-        """Record of a job of a node's prover pool."""
+    def of(cls, node: int, farm: int, block: int, battle: int, job: ProofRecord) -> ProofOfBlock:
+        """Record of a job that a node asked for, of itself or of its region's farm."""
         return cls(
             node,
+            farm,
             block,
             battle,
             job.queued_ns,
+            job.received_ns,
             job.start_ns,
             job.end_ns,
             job.outcome.value if job.outcome else "unfinished",

@@ -40,10 +40,9 @@ TABLES: dict[type, str] = {
     MessageRecord: "messages",
     ProofOfBlock: "proofs",
 }
-NODE_COLUMNS = frozenset(
-    {"node", "builder", "winner", "miner_a", "miner_b", "source", "target_node", "origin", "offender"}
-)
-REGION_COLUMNS = frozenset({"balancer", "client_region"})
+NODE_COLUMNS = frozenset({"node", "builder", "winner", "miner_a", "miner_b", "origin", "offender"})
+REGION_COLUMNS = frozenset({"balancer", "client_region", "farm"})
+ENDPOINT_COLUMNS = frozenset({"source", "target_node"})
 
 
 def to_ms(times_ns: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -72,6 +71,7 @@ class Recorder:
     def __init__(self, node_names: list[str], region_names: list[str]) -> None:
         self._node_names = node_names
         self._region_names = region_names
+        self._endpoint_names = [*node_names, *(f"{region}.farm" for region in region_names)]
         self._records: dict[type, list[Any]] = {kind: [] for kind in TABLES}
         self._append: dict[type, Callable[[Any], None]] = {kind: rows.append for kind, rows in self._records.items()}
 
@@ -104,7 +104,9 @@ class Recorder:
         if name.endswith("_ns"):
             return {name[:-3] + "_ms": to_ms(np.array(values, np.int64))}
         if name in NODE_COLUMNS:
-            return {name.removeprefix("target_"): named(np.array(values, np.int64), self._node_names)}
+            return {name: named(np.array(values, np.int64), self._node_names)}
+        if name in ENDPOINT_COLUMNS:
+            return {name.removeprefix("target_"): named(np.array(values, np.int64), self._endpoint_names)}
         if name in REGION_COLUMNS:
             return {name: named(np.array(values, np.int64), self._region_names)}
         if kind is str:

@@ -23,9 +23,10 @@ from bitcell_sim.chain.trust import Ledger
 from bitcell_sim.chain.workload import Clients
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.collecting import young_garbage_only
-from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
+from bitcell_sim.engine.events import MessageRecord, SampleRecord
 from bitcell_sim.engine.outcome import Outcome, settle
 from bitcell_sim.engine.plane import KernelPlane, Shared
+from bitcell_sim.engine.provers import Provers
 from bitcell_sim.engine.recorder import Recorder
 from bitcell_sim.faults.injector import Injector
 from bitcell_sim.hosts.machine import Machine, Priority
@@ -36,8 +37,6 @@ from bitcell_sim.network.link import healthy_links
 from bitcell_sim.network.topology import settled_peers
 from bitcell_sim.network.transport import Transport
 from bitcell_sim.operations.load_balancer import LoadBalancing, new_balancers
-from bitcell_sim.proving.cost import ProofConstants, noise_factor, predict
-from bitcell_sim.proving.prover import ProofRecord, ProverPool
 from bitcell_sim.units import seconds_to_ns
 
 BYTES_PER_GB = 10**9
@@ -81,7 +80,8 @@ class Simulation:
         self.env = Clock()
         self.duration_ns = seconds_to_ns(scenario.duration_s)
         deployment = scenario.deployment
-        self.record = Recorder([node.id for node in deployment.node], [region.name for region in deployment.region])
+        regions = [region.name for region in deployment.region]
+        self.record = Recorder([node.id for node in deployment.node], regions)
         shared = self._build_network()
         self.plane = self._build_plane(plane, shared)
         self._build_chain(shared)
@@ -119,7 +119,7 @@ class Simulation:
                 progress(step / 20)
         self.plane.advance(self.duration_ns)
         self._count_messages()
-        self._close_proofs()
+        self._provers.close()
         return settle(self.scenario, self.seed, self.mesh, self.plane, self.record, self.duration_ns)
 
     def _build_network(self) -> Shared:
@@ -175,23 +175,11 @@ class Simulation:
             genesis=genesis,
             ballots=Ballots([node.stake for node in deployment.node]),
         )
-        constants = ProofConstants.from_mapping(self.scenario.proofs.model_dump())
+        self._provers = Provers(self.scenario, self.mesh)
         hardware = deployment.hardware
         for index in range(len(deployment.node)):
             machine = Machine(self.env, hardware.cores, round(hardware.memory_gb * BYTES_PER_GB))
-            prover = self._prover(index, machine, constants)
-            noise = lambda normal: noise_factor(constants, normal)  # noqa: E731
-            self.mesh.nodes.append(Node(self.mesh, index, machine, prover, noise))
-
-    def _prover(self, node: int, machine: Machine, constants: ProofConstants) -> ProverPool | None:
-        proof = self.scenario.protocol.proof
-        if proof.mode == "off":
-            return None
-        cores = float(self.scenario.deployment.hardware.cores)
-        prediction = predict(
-            constants, proof.circuit, grid=proof.grid, steps=proof.steps, cores=cores, prover=proof.prover
-        )
-        return ProverPool(self.env, machine, proof.slots, prediction.cost, lambda job: self._keep_proof(node, job))
+            self.mesh.nodes.append(Node(self.mesh, index, machine, self._provers.of_node(index, machine)))
 
     def _build_operations(self, shared: Shared) -> None:
         deployment = self.scenario.deployment
@@ -218,16 +206,6 @@ class Simulation:
             self.duration_ns,
         )
 
-    def _close_proofs(self) -> None:
-        """Proofs that wait or run at the end demanded their time too."""
-        for node in self.mesh.nodes:
-            for job in node.prover.unfinished() if node.prover else []:
-                self._keep_proof(node.index, job)
-
-    def _keep_proof(self, node: int, job: ProofRecord) -> None:
-        assert isinstance(job.label, tuple), "a block's builder names its proofs (block, battle)"
-        self.record(ProofOfBlock.of(node, job.label[0], job.label[1], job))
-
     def _connected(self, node: int, peer: int) -> None:
         self.mesh.nodes[node].on_connected(peer)
 
@@ -248,11 +226,11 @@ class Simulation:
             final_height=node.final.height,
             peers=len(self.mesh.peers(node.index)),
             pending_count=self.plane.pending(node.index, self.mesh.now),
-            proof_queue_count=node.prover.queued_count + node.prover.proving_count if node.prover else 0,
+            proof_queue_count=node.proofs.open_count if node.proofs else 0,
             battle_core_s=machine.busy_core_s(Priority.BATTLE),
             validation_core_s=machine.busy_core_s(Priority.VALIDATION),
-            proof_core_s=machine.busy_core_s(Priority.PROOF),
-            memory_used_bytes=machine.memory_used_bytes,
+            proof_core_s=sum(each.busy_core_s(Priority.PROOF) for each in (machine, *machine.devices)),
+            memory_used_bytes=sum(each.memory_used_bytes for each in (machine, *machine.devices)),
         )
 
     def _count_messages(self) -> None:

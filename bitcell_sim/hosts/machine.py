@@ -98,6 +98,12 @@ class Machine:
     memory_bytes : int
         Memory when nothing limits it, bytes.
 
+    Attributes
+    ----------
+    devices : list of Machine
+        Machines inside this one whose "cores" are graphics cards: they crash with it, and a limit of its memory is one
+        of theirs; no other work of it takes from them.
+
     Notes
     -----
     A class holds the cores it was given for its work's whole length, serial parts included. An Amdahl speed-up does
@@ -116,6 +122,7 @@ class Machine:
         self.memory_peak_bytes = 0
         self.killed_count = [0] * len(Priority)
         self.lost_count = [0] * len(Priority)
+        self.devices: list[Machine] = []
         self.on_crash: list[Callable[[], None]] = []
         self._running: tuple[list[Work], ...] = tuple([] for _ in Priority)
         self._busy_ns = [0.0] * len(Priority)
@@ -203,6 +210,8 @@ class Machine:
         if memory_factor is not None:
             self.memory_available_bytes = round(self.memory_bytes * memory_factor)
             self._kill_excess()
+            for device in self.devices:
+                device.scale(memory_factor=memory_factor)
         if cpu_factor is not None:
             self.cores_available = self.cores * cpu_factor
         self._share()
@@ -220,6 +229,8 @@ class Machine:
         """Drop all work, which ends as lost, and all memory; limits set by :meth:`scale` stay."""
         for listener in self.on_crash:
             listener()
+        for device in self.devices:
+            device.crash()
         self._finish_due()
         for running in self._running:
             for work in tuple(running):

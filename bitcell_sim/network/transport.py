@@ -30,6 +30,8 @@ class Kind(enum.StrEnum):
     COMMIT = "commit"
     REVEAL = "reveal"
     BLOCK = "block"
+    WITNESS = "witness"
+    PROOF = "proof"
     ANNOUNCE = "announce"
     REQUEST = "request"
     DOWNLOAD = "download"
@@ -162,29 +164,24 @@ class Transport:
         self, kind: Kind, source: int, target: int, name: int, size_bytes: int, handler: Handler, *what: Any
     ) -> None:
         """Send one message, small or bulk by its size."""
+        at_ns = self.arrival_ns(kind, source, target, name, size_bytes)
+        if at_ns >= 0:
+            self._env.call_at(at_ns, self._deliver, target, handler, what)
+
+    def arrival_ns(self, kind: Kind, source: int, target: int, name: int, size_bytes: int) -> int:
+        """Arrival of one message, small or bulk by its size, nanoseconds; -1 where the path is cut.
+
+        Endpoints that are no nodes (of a region) can be asked for too; who is there when it arrives is not looked at.
+        """
         if size_bytes < self._wire.bulk_bytes:
-            self.broadcast(kind, source, (target,), name, size_bytes, handler, *what)
-            return
+            return self.arrivals_ns(kind, source, (target,), name, size_bytes)[0]
         size = size_bytes + self._wire.overhead_bytes
         self._sent[kind, source, (target,), size] += 1
         if self._links.cut[source, target]:
-            return
+            return -1
         self._let_transactions_first()
-        at_ns = int(
-            self._bulk_ns(
-                self._keys[kind],
-                name,
-                0,
-                source,
-                target,
-                int(self._env.now),
-                size,
-                self._wire.window_bytes,
-                self._paths,
-                self._links,
-            )
-        )
-        self._env.call_at(at_ns, self._deliver, target, handler, what)
+        key, now, window = self._keys[kind], int(self._env.now), self._wire.window_bytes
+        return int(self._bulk_ns(key, name, 0, source, target, now, size, window, self._paths, self._links))
 
     def _let_transactions_first(self) -> None:
         if self._before_turn is not None and self._links.queueing[0]:

@@ -8,8 +8,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from bitcell_sim.errors import InputError
+
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
+_CONSTRAINTS_MAX = 2**62
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,16 @@ class Circuit:
     nonzeros_per_constraint_count: float
     witness_full_ratio: float
     witness_ones_ratio: float
+
+    def counts(self, cells: Number, steps: Number, depth: Number) -> tuple[Number, Number]:
+        """Constraints and public inputs of so many cells, steps and levels, one design or arrays of them, unrounded."""
+        constraints = (
+            self.constraints_per_cell_step_count * steps * cells
+            + self.constraints_per_cell_count * cells
+            + self.constraints_per_level_count * depth
+            + self.constraints_fixed_count
+        )
+        return constraints, self.instance_per_cell_count * cells + self.instance_fixed_count
 
 
 @dataclass(frozen=True)
@@ -136,14 +153,10 @@ def measure(
     and H for the domain.
     """
     _check_dimensions(circuit, grid, steps, depth)
-    cells = grid * grid
-    constraints = round(
-        circuit.constraints_per_cell_step_count * steps * cells
-        + circuit.constraints_per_cell_count * cells
-        + circuit.constraints_per_level_count * depth
-        + circuit.constraints_fixed_count
-    )
-    instance = round(circuit.instance_per_cell_count * cells + circuit.instance_fixed_count)
+    counts = circuit.counts(float(grid) ** 2, float(steps), float(depth))
+    if max(counts) > _CONSTRAINTS_MAX:
+        raise InputError(f"grid = {grid}, steps = {steps}, depth = {depth}: more than 2^62 constraints, not counted")
+    constraints, instance = (round(count) for count in counts)
     log2_domain = max(constraints + instance - 1, 0).bit_length()
     domain = 1 << log2_domain
     key_bytes = constraints * (3 * curve.g1_point_bytes + curve.g2_point_bytes) + (domain - 1) * curve.g1_point_bytes

@@ -6,15 +6,18 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from bitcell_sim.errors import InputError
-from bitcell_sim.kernels.proof_time import CostConstants, proof_seconds
+from bitcell_sim.kernels.proof_time import CostConstants
 from bitcell_sim.proving.circuits import Circuit, CircuitSize, Curve, measure, unknown_name
+from bitcell_sim.proving.points import corner_seconds, interval_factor
 
 Table = TypeVar("Table")
+Estimate = Literal["low", "central", "high"]
+ESTIMATES: tuple[Estimate, ...] = ("low", "central", "high")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Scaling:
     serial_high_ratio: float
     threads_max_count: int
 
+    @property
+    def range(self) -> tuple[float, float, float]:
+        """The share at its low end, its centre and its high end."""
+        return self.serial_low_ratio, self.serial_ratio, self.serial_high_ratio
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -74,12 +82,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ProverFamily:
-    """Range of a prover's one-core time and its memory over those of arkworks, and whether further cores shorten it."""
+    """Range of a prover's one-core time, its memory over that of arkworks, and whether it runs on cores or a card."""
 
     time_low_factor: float
     time_high_factor: float
     memory_factor: float
-    multicore: bool
+    runs_on: Literal["cores", "core", "card"]
 
     @property
     def time_factor(self) -> float:
@@ -225,8 +233,8 @@ class ProofPrediction:
         One sentence.
     cores : float
         Cores the prediction is for.
-    cost : ProofCost
-        What the prover pool needs.
+    costs : mapping of str to ProofCost
+        What the prover pool needs, at the low end of the ranges, in their middle, and at the high end.
     """
 
     constraints: int
@@ -240,7 +248,7 @@ class ProofPrediction:
     feasible: bool
     why: str
     cores: float
-    cost: ProofCost
+    costs: Mapping[Estimate, ProofCost]
 
 
 def predict(
@@ -287,13 +295,10 @@ def predict(
     family = constants.family(constants.prover if prover is None else prover)
     size = constants.size(circuit, grid=grid, steps=steps, depth=depth)
     scaling = constants.scaling
-    serial = (scaling.serial_low_ratio, scaling.serial_ratio, scaling.serial_high_ratio)
-    factors = (family.time_low_factor, family.time_factor, family.time_high_factor)
-    used_cores = cores if family.multicore else 1.0
-    one_core, seconds = _corners(constants, constants.circuit(circuit), size, used_cores, serial, factors)
-    serial_ratio = scaling.serial_ratio if family.multicore else 1.0
-    spread = constants.uncertainty
-    half_width = math.exp(math.hypot(math.log1p(spread.model_band_ratio), 1.96 * spread.noise_sigma_ratio))
+    sizes = np.array([size.constraints], np.int64), np.array([size.instance], np.int64)
+    corners = corner_seconds(constants, constants.circuit(circuit), family, *sizes, np.array([cores], np.float64))
+    one_core, seconds = (values[:, 0].tolist() for values in corners)
+    half_width = interval_factor(constants)
     memory_bytes = round(size.memory_bytes * family.memory_factor)
     fits = memory_limit_bytes is None or memory_bytes <= memory_limit_bytes
     return ProofPrediction(
@@ -308,37 +313,16 @@ def predict(
         feasible=size.feasible and fits,
         why=_why(size, memory_bytes, memory_limit_bytes, fits),
         cores=cores,
-        cost=ProofCost(one_core[1], memory_bytes, serial_ratio, scaling.threads_max_count),
+        costs={
+            end: ProofCost(core_s, memory_bytes, ratio if family.runs_on == "cores" else 1.0, scaling.threads_max_count)
+            for end, core_s, ratio in zip(ESTIMATES, one_core, scaling.range, strict=True)
+        },
     )
 
 
 def noise_factor(constants: ProofConstants, standard_normal: float) -> float:
     """Factor on the time of one proof for a standard normal draw: log-normal with median 1 (assumed)."""
     return math.exp(constants.uncertainty.noise_sigma_ratio * standard_normal)
-
-
-def _corners(
-    constants: ProofConstants,
-    circuit: Circuit,
-    size: CircuitSize,
-    cores: float,
-    serial: tuple[float, float, float],
-    factors: tuple[float, float, float],
-) -> tuple[list[float], list[float]]:
-    """Seconds on one core and on ``cores`` at the low, central and high corner of the ranges."""
-    shape = len(serial)
-    _, one_core_s, seconds = proof_seconds(
-        np.full(shape, size.constraints, np.int64),
-        np.full(shape, size.instance, np.int64),
-        np.full(shape, circuit.nonzeros_per_constraint_count, np.float64),
-        np.full(shape, circuit.witness_full_ratio, np.float64),
-        np.full(shape, circuit.witness_ones_ratio, np.float64),
-        np.full(shape, cores, np.float64),
-        np.array(serial, np.float64),
-        np.array(factors, np.float64),
-        constants.cost_constants(),
-    )
-    return one_core_s.tolist(), seconds.tolist()
 
 
 def _why(size: CircuitSize, memory_bytes: int, limit_bytes: int | None, fits: bool) -> str:

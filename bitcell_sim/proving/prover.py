@@ -1,16 +1,17 @@
-"""The proof jobs of one node: a queue, slots that prove, and what became of each job.
+"""Proof jobs: a queue, machines with slots that prove, and what became of each job.
 
-A job waits for a slot first come first served, then runs on the machine as work of the last class, and ends done,
-killed (its memory was not there) or lost (the node crashed). Who waits for it (a block that carries its proofs) yields
-the job; who does not (pipelined proofs) lets it go.
+A job waits for a slot first come first served, then runs on a machine as work of the last class, and ends done, killed
+(its memory was not there) or lost (a machine crashed, or nobody wants it any more). Who waits for it (a block that
+carries its proofs) yields the job; who does not (pipelined proofs) lets it go.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import simpy
 
@@ -27,21 +28,22 @@ class ProofRecord:
     ----------
     label : hashable
         What the caller named it, such as (height, battle).
-    queued_ns, start_ns, end_ns : int
-        Instants of submission, of the start in a slot, and of the end, nanoseconds; a job lost in the queue never
-        started: its start is -1, and one that has not ended has -1 as its end.
+    queued_ns, received_ns, start_ns, end_ns : int
+        Instants of submission, of its arrival at the prover (elsewhere, or at once), of the start in a slot, and of the
+        end, which is where the proof is back; nanoseconds, -1 for what never happened.
     outcome : Outcome or None
         Done, killed or lost; None while it waits or proves.
     demanded_core_s : float
         Seconds it asks of one core, whether it ran or not.
     demanded_s : float
-        Seconds it asks of the whole machine, unlimited and alone on it, whether it ran or not.
+        Seconds it asks of a whole machine, unlimited and alone on it, whether it ran or not.
     memory_bytes : int
         Memory it asks for, bytes.
     """
 
     label: Hashable
     queued_ns: int
+    received_ns: int
     start_ns: int
     end_ns: int
     outcome: Outcome | None
@@ -51,8 +53,8 @@ class ProofRecord:
 
     @property
     def wait_ns(self) -> int:
-        """Nanoseconds in the queue."""
-        return (self.end_ns if self.start_ns < 0 else self.start_ns) - self.queued_ns
+        """Nanoseconds in the prover's queue."""
+        return (self.end_ns if self.start_ns < 0 else self.start_ns) - self.received_ns
 
     @property
     def killed(self) -> bool:
@@ -61,53 +63,95 @@ class ProofRecord:
 
 
 class ProofJob(simpy.Event):
-    """One proof in a pool; yields an :class:`Outcome`."""
+    """One proof asked for; yields an :class:`Outcome`."""
 
     def __init__(self, env: simpy.Environment, label: Hashable, cost: ProofCost, core_s: float) -> None:
         super().__init__(env)
         self.label = label
         self.cost = cost
         self.core_s = core_s
-        self.queued_ns = int(env.now)
+        self.queued_ns = self.received_ns = int(env.now)
         self.start_ns = -1
+        self.machine: Machine | None = None
         self.work: Work | None = None
+
+    def record(self, end_ns: int, outcome: Outcome | None, machine_cores: int) -> ProofRecord:
+        """What became of it; `machine_cores` are those of a machine that proves."""
+        cores = min(float(machine_cores), float(self.cost.threads_max))
+        return ProofRecord(
+            label=self.label,
+            queued_ns=self.queued_ns,
+            received_ns=self.received_ns,
+            start_ns=self.start_ns,
+            end_ns=end_ns,
+            outcome=outcome,
+            demanded_core_s=self.core_s,
+            demanded_s=self.core_s / core_rate(cores, self.cost.serial_ratio),
+            memory_bytes=self.cost.memory_bytes,
+        )
+
+
+Record = Callable[[ProofRecord], None]
+
+
+class Prover(Protocol):
+    """Who proves for a node: a pool on its own machine, or the way to a farm."""
+
+    @property
+    def open_count(self) -> int:
+        """Jobs that have not ended."""
+
+    def submit(self, label: Hashable, *, noise_factor: float = 1.0, cost: ProofCost | None = None) -> ProofJob:
+        """Ask for one proof."""
+
+    def cancel(self, job: ProofJob) -> None:
+        """Give up a job, which ends as lost unless it has ended."""
+
+    def unfinished(self) -> list[ProofRecord]:
+        """Jobs that have not ended, as records without an end."""
 
 
 class ProverPool:
-    """The provers of one node (or of a farm, on a machine of its own).
+    """Machines that prove, behind one queue: those of a node, or of a farm.
 
     Parameters
     ----------
     env : simpy.Environment
         The simulation.
-    machine : Machine
-        Where proofs run; a crash of it loses the pool's jobs.
+    machines : sequence of Machine
+        Where proofs run, all alike; a crash of one loses the pool's jobs.
     slots : int
-        Proofs at a time.
+        Proofs at a time on each machine; a job goes to the machine with the fewest.
     cost : ProofCost
         What a proof asks for unless its submission says otherwise.
-    record : callable
+    record : callable, optional
         Called with the :class:`ProofRecord` of each job when it ends.
     """
 
     def __init__(
         self,
         env: simpy.Environment,
-        machine: Machine,
+        machines: Sequence[Machine],
         slots: int,
         cost: ProofCost,
-        record: Callable[[ProofRecord], None],
+        record: Record | None = None,
     ) -> None:
-        if slots < 1:
-            raise InputError(f"slots = {slots}: a prover pool needs 1 or more")
+        if slots < 1 or not machines:
+            raise InputError(f"slots = {slots} on {len(machines)} machines: a prover pool needs 1 or more of each")
         self.env = env
-        self.machine = machine
+        self.machines = tuple(machines)
         self.slots = slots
         self.cost = cost
         self._record = record
         self._queue: deque[ProofJob] = deque()
         self._proving: list[ProofJob] = []
-        machine.on_crash.append(self.crash)
+        for machine in machines:
+            machine.on_crash.append(self.crash)
+
+    @property
+    def open_count(self) -> int:
+        """Jobs that wait or prove."""
+        return len(self._queue) + len(self._proving)
 
     @property
     def queued_count(self) -> int:
@@ -142,22 +186,41 @@ class ProverPool:
         self._fill_slots()
         return job
 
+    def cancel(self, job: ProofJob) -> None:
+        """Give up a job, which ends as lost unless it has ended; the next in the queue takes its slot."""
+        if job in self._queue:
+            self._queue.remove(job)
+            self._close(job)
+        elif job in self._proving and job.machine is not None and job.work is not None:
+            job.machine.cancel(job.work)
+
     def crash(self) -> None:
-        """Lose all jobs, queued and proving; called by the machine's own crash."""
+        """Lose all jobs, queued and proving; called by a machine's own crash."""
         lost = [*self._proving, *self._queue]
         self._queue.clear()
         self._proving.clear()
         for job in lost:
-            if job.work is not None:
-                self.machine.cancel(job.work)
+            if job.machine is not None and job.work is not None:
+                job.machine.cancel(job.work)
             self._close(job)
+
+    def unfinished(self) -> list[ProofRecord]:
+        """Jobs that wait or prove now, as records without an end."""
+        return [job.record(-1, None, self.machines[0].cores) for job in [*self._proving, *self._queue]]
+
+    def _free_machine(self) -> Machine | None:
+        """Machine with a free slot and the fewest proofs, the first of equals."""
+        busy = [sum(job.machine is machine for job in self._proving) for machine in self.machines]
+        fewest = min(busy)
+        return self.machines[busy.index(fewest)] if fewest < self.slots else None
 
     def _fill_slots(self) -> None:
         """Start waiting jobs while slots are free."""
-        while self._queue and len(self._proving) < self.slots:
+        while self._queue and (machine := self._free_machine()) is not None:
             job = self._queue.popleft()
             job.start_ns = int(self.env.now)
-            job.work = self.machine.work(
+            job.machine = machine
+            job.work = machine.work(
                 job.core_s,
                 Priority.PROOF,
                 serial_ratio=job.cost.serial_ratio,
@@ -178,25 +241,9 @@ class ProverPool:
         self._close(job)
         self._fill_slots()
 
-    def unfinished(self) -> list[ProofRecord]:
-        """Jobs that wait or prove now, as records without an end."""
-        return [self._record_of(job, -1, None) for job in [*self._proving, *self._queue]]
-
     def _close(self, job: ProofJob) -> None:
         """Record a job and tell those who wait."""
         outcome = (job.work.outcome if job.work is not None else None) or Outcome.LOST
-        self._record(self._record_of(job, int(self.env.now), outcome))
+        if self._record is not None:
+            self._record(job.record(int(self.env.now), outcome, self.machines[0].cores))
         job.succeed(outcome)
-
-    def _record_of(self, job: ProofJob, end_ns: int, outcome: Outcome | None) -> ProofRecord:
-        cores = min(float(self.machine.cores), float(job.cost.threads_max))
-        return ProofRecord(
-            label=job.label,
-            queued_ns=job.queued_ns,
-            start_ns=job.start_ns,
-            end_ns=end_ns,
-            outcome=outcome,
-            demanded_core_s=job.core_s,
-            demanded_s=job.core_s / core_rate(cores, job.cost.serial_ratio),
-            memory_bytes=job.cost.memory_bytes,
-        )

@@ -203,7 +203,7 @@ def finality_cdf(run: RunData) -> LabFigure:
 
 
 def proof_times(run: RunData) -> LabFigure:
-    """Draw how long each battle proof takes on its node's cores, by what became of it.
+    """Draw how long each battle proof takes on its machine, by what became of it.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def proof_times(run: RunData) -> LabFigure:
         if limit is not None:
             _limit_line(axes, limit, f"limit {limit:g} s", vertical=True)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("one proof on its node's cores, s")
+        axes.set_xlabel("one proof, alone on its machine, s")
         axes.set_ylabel("proofs")
         axes.set_title("Battle proofs by what became of them")
     return figure

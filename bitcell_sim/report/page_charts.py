@@ -137,7 +137,7 @@ def proof_chart(run: RunData) -> Chart | None:
     return {
         "x": rounded((edges[:-1] + edges[1:]) / 2),
         "x_kind": "s",
-        "x_label": "one proof on its node's cores (s)",
+        "x_label": "one proof, alone on its machine (s)",
         "x_range": rounded(edges[[0, -1]]),
         "y_label": "proofs",
         "series": drawn,

@@ -228,8 +228,8 @@ def common_grid(groups: Sequence[Floats], beyond: Sequence[float], points: int =
 
 
 def proof_seconds(proofs: pd.DataFrame) -> dict[str, Floats]:
-    """Seconds each proof takes on its node's cores without waiting and as if memory sufficed, by what became of it."""
-    grouped = proofs.groupby("outcome", sort=True)["demanded_s"]
+    """Seconds each battle proof takes alone on a machine, as if memory sufficed, by what became of it."""
+    grouped = proofs[proofs["battle"] >= 0].groupby("outcome", sort=True)["demanded_s"]
     return {str(outcome): values.to_numpy(np.float64) for outcome, values in grouped}
 
 

@@ -23,10 +23,12 @@ from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.errors import InputError
+from bitcell_sim.proving.site import BYTES_PER_GB
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure
 from bitcell_sim.studies.plan import CRASH_SPACING_S, QUICK, Size, steady
-from bitcell_sim.studies.rows import BYTES_PER_GB, P95, prediction
+from bitcell_sim.studies.proof_rows import site_of
+from bitcell_sim.studies.rows import P95
 from bitcell_sim.studies.speed import speed_ratios
 from bitcell_sim.version import __version__
 
@@ -232,9 +234,9 @@ def _value(metric: str, scenario: Scenario, run: Measurement) -> float | None:
     if metric == "proof_time":
         return quantile(proofs.demanded_s, P95) if proofs else None
     if metric == "proof_backlog":
-        return _finite(proofs.utilisation if proofs else None)
+        return _finite(max(proofs.utilisation.values()) if proofs else None)
     if metric == "proof_memory":
-        return prediction(scenario).memory_bytes / BYTES_PER_GB
+        return site_of(scenario).prediction.memory_bytes / BYTES_PER_GB
     if metric == "node_recovery":
         return quantile([CRASH_SPACING_S if np.isnan(s) else s for s in run.stages.get("recovered", [])], P95)
     if metric == "regional_failover":

@@ -14,6 +14,7 @@ from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.kernels.availability import long_run
+from bitcell_sim.proving.site import proving_site
 from bitcell_sim.random_streams import stream_key
 from bitcell_sim.studies import plan
 from bitcell_sim.studies.ping import Ping, ping_pairs
@@ -155,7 +156,8 @@ def _simulated(task: Task) -> Measurement:
     elif task.kind == "steady":
         result.finality_s = targets.finality_s(tables, warmup, scenario.duration_s * 1000.0)
         result.block_finality_s = targets.block_finality_s(tables, warmup)
-        result.proofs = targets.proofs(tables, warmup, scenario.protocol.proof.missing_after_blocks)
+        site = proving_site(scenario.deployment, scenario.protocol, scenario.proofs)
+        result.proofs = targets.proofs(tables, warmup, scenario.protocol.proof.missing_after_blocks, site)
     elif task.kind == "crashes":
         frame = targets.recovery_stages_s(tables)
         result.stages = {name: frame[name].tolist() for name in frame.columns if name not in ("node", "crash_ms")}

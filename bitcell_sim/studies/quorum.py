@@ -97,12 +97,12 @@ class Electorate:
         """
         protocol, deployment = self.scenario.protocol, self.scenario.deployment
         wire, battles = protocol.wire, len(deployment.node) - 1
-        size = wire_bytes(protocol.block, transactions * protocol.block.transaction_bytes, battles)
+        size = wire_bytes(protocol, transactions * protocol.block.transaction_bytes, battles)
         window = wire.window_bytes if size >= wire.bulk_bytes else 0
         mail = self.blocks._replace(size_bytes=size + wire.overhead_bytes)
         others = np.setdiff1d(np.arange(len(self.stakes)), [builder, *absent])
         arrivals = spread_ns(mail, name, builder, built_ns, window, others)
-        core_s = check_core_s(protocol.costs, transactions, battles if protocol.proof.mode == "inline" else 0)
+        core_s = check_core_s(protocol, transactions, battles)
         check_ns = round(core_s * NS_PER_S / core_rate(deployment.hardware.cores, 0.0))
         checked = np.where(arrivals < NEVER, arrivals + check_ns, NEVER)
         checked[builder] = built_ns

@@ -7,13 +7,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bitcell_sim.config.schema import LatencySource, Scenario
+from bitcell_sim.proving.cost import ProofConstants
 from bitcell_sim.studies.measures import Kind, Measurement, Task
 from bitcell_sim.studies.plan import Size, round_s
+from bitcell_sim.studies.proof_rows import memory_gb
+from bitcell_sim.studies.proof_search import (
+    Design,
+    below_seconds,
+    fits_memory,
+    keeps_up,
+    smallest_changes,
+    without_supersets,
+)
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Variant = Callable[[Sequence[str]], Scenario]
 SPARSE = "protocol.battle.engine=sparse"
 HEADROOM = 1.1
+PROOF_CHANGES_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -60,9 +71,9 @@ def candidates(row: Row, scenario: Scenario, variant: Variant) -> list[Candidate
         "finality": _faster_rounds,
         "regional_failover": _faster_rounds,
         "node_recovery": _faster_restart,
-        "proof_time": _smaller_proofs,
-        "proof_backlog": _smaller_proofs,
-        "proof_memory": _smaller_proofs,
+        "proof_time": _other_proofs,
+        "proof_backlog": _other_proofs,
+        "proof_memory": _other_proofs,
     }
     maker = makers.get(row.id)
     return [_set(variant, words, sets) for words, sets in maker(row, scenario, variant)] if maker else []
@@ -104,7 +115,7 @@ def judge_changes(
             if task.scenario == candidate.scenario:
                 measured.setdefault(task.kind, []).append(results[task])
         target = next(t for t in candidate.scenario.targets.target if t.id == row.id)
-        limit = candidate.scenario.deployment.hardware.memory_gb if row.id == "proof_memory" else target.limit
+        limit = memory_gb(candidate.scenario) if row.id == "proof_memory" else target.limit
         again = make_row(target.model_copy(update={"limit": limit}), Evidence(candidate.scenario, seed, measured))
         changes.append(Change(candidate.change, again.measured, again.verdict))
     return changes
@@ -172,21 +183,17 @@ def _faster_restart(row: Row, scenario: Scenario, variant: Variant) -> Options:
         yield f"a restart median of {median_s:g} s", [f"deployment.recovery.restart_median_s={median_s}"]
 
 
-def _smaller_proofs(row: Row, scenario: Scenario, variant: Variant) -> Options:
-    lean = "protocol.proof.circuit=battle-lean"
-    half = f"protocol.proof.grid={max(8, scenario.protocol.proof.grid // 2)}"
-    memory = "deployment.hardware.memory_gb=32.0"
-    yield f"a grid of {half.rpartition('=')[2]}", [half]
-    yield "the lean circuit (derived, not built)", [lean]
-    yield "32 GB a node", [memory]
-    yield "the gnark prover and 32 GB a node", ["protocol.proof.prover=gnark", memory]
-    yield "a GPU prover and 32 GB a node", ["protocol.proof.prover=gpu", memory]
-    yield "48 cores and 32 GB a node", ["deployment.hardware.cores=48", memory]
-    quarter = f"protocol.proof.grid={max(8, scenario.protocol.proof.grid // 4)}"
-    yield f"a grid of {quarter.rpartition('=')[2]}", [quarter]
-    yield "the lean circuit and the sparse battle engine", [lean, SPARSE]
-    yield "the lean circuit, the sparse battle engine and 16 cores", [lean, SPARSE, "deployment.hardware.cores=16"]
-    yield f"a grid of {quarter.rpartition('=')[2]} and the sparse battle engine", [quarter, SPARSE]
+def _other_proofs(row: Row, scenario: Scenario, variant: Variant) -> Options:
+    """The smallest changes of the proofs and their machines that are predicted to pass, found by search."""
+    meets = {
+        "proof_time": below_seconds(row.limit),
+        "proof_backlog": keeps_up(scenario, row.limit),
+        "proof_memory": fits_memory,
+    }[row.id]
+    constants = ProofConstants.from_mapping(scenario.proofs.model_dump())
+    found = smallest_changes(constants, Design.of(scenario), meets, farm=scenario.deployment.prover_farm)
+    for change in without_supersets(found)[:PROOF_CHANGES_MAX]:
+        yield change.words, list(change.sets)
 
 
 # ------------------------------------------------------------------------------------------------ latency

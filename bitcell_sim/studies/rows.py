@@ -12,7 +12,6 @@ from bitcell_sim.analysis.availability_theory import MONTH_H
 from bitcell_sim.analysis.estimates import (
     Estimate,
     clustered_quantile,
-    deterministic,
     judge,
     mean_interval,
     quantile,
@@ -20,13 +19,12 @@ from bitcell_sim.analysis.estimates import (
     t_interval_of_replicates,
 )
 from bitcell_sim.config.schema import Scenario, Target
-from bitcell_sim.proving.cost import ProofConstants, ProofPrediction, predict
+from bitcell_sim.studies import proof_rows
 from bitcell_sim.studies.measures import Kind, Measurement
 from bitcell_sim.studies.plan import CRASH_SPACING_S
 
 P95 = 0.95
 KILLED_SHARE_MAX = 0.05
-BYTES_PER_GB = 10**9
 
 
 @dataclass
@@ -207,82 +205,6 @@ def _finality(target: Target, evidence: Evidence) -> Found:
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
 
 
-# ------------------------------------------------------------------------------------------------ proofs
-
-
-def prediction(scenario: Scenario) -> ProofPrediction:
-    """Predicted battle proof on a node of the scenario."""
-    proof, hardware = scenario.protocol.proof, scenario.deployment.hardware
-    constants = ProofConstants.from_mapping(scenario.proofs.model_dump(by_alias=True))
-    return predict(
-        constants,
-        proof.circuit,
-        grid=proof.grid,
-        steps=proof.steps,
-        cores=float(hardware.cores),
-        prover=proof.prover,
-        memory_limit_bytes=round(hardware.memory_gb * BYTES_PER_GB),
-    )
-
-
-def _proof_time(target: Target, evidence: Evidence) -> Found:
-    runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
-    demanded = [run.demanded_s for run in runs if len(run.demanded_s)]
-    jobs = sum(len(values) for values in demanded)
-    predicted = prediction(evidence.scenario)
-    hardware = evidence.scenario.deployment.hardware
-    if not jobs:
-        return Estimate(None, None, None, 0), "no proof was computed", evidence.runs("steady"), {}
-    spread = clustered_quantile(demanded, P95, seed=evidence.seed)
-    low = (
-        min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
-    )
-    high = max(spread.ci_high or 0.0, predicted.ci_high)
-    estimate = Estimate(spread.measured, low, high, jobs)
-    killed = sum(run.killed for run in runs) / jobs
-    proof = evidence.scenario.protocol.proof
-    why = (
-        f"{predicted.constraints:,} constraints ({proof.circuit}, {proof.grid} x {proof.grid} x {proof.steps}) take"
-        f" {predicted.single_core_s:.0f} s on one core and {predicted.seconds_measured:.0f} s on {hardware.cores} with"
-        f" {proof.prover}; {killed:.0%} of the jobs were killed: a proof needs"
-        f" {predicted.memory_bytes / BYTES_PER_GB:.1f} GB, a node has {hardware.memory_gb:g}; the interval is the cost"
-        " model's"
-    )
-    beside: dict[str, float | None] = {
-        "killed_share": killed,
-        "single_core_s": predicted.single_core_s,
-        "constraints": float(predicted.constraints),
-    }
-    return estimate, why, f"{jobs} jobs in {evidence.runs('steady')}", beside
-
-
-def _proof_backlog(target: Target, evidence: Evidence) -> Found:
-    runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
-    shares = [run.utilisation for run in runs if np.isfinite(run.utilisation) and len(run.demanded_s)]
-    if not shares:
-        return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
-    estimate = mean_interval(shares)
-    missing = sum(run.missing for run in runs) / max(1, sum(run.due for run in runs))
-    timing, count = evidence.scenario.protocol.round, len(evidence.scenario.deployment.node) - 1
-    phases_s = timing.commit_s + timing.reveal_s + timing.pause_s
-    why = (
-        f"each block demands {count} proofs, and battles go before proofs on the same cores; what is left of a round"
-        f" ({phases_s:g} s of phases) is used {estimate.measured or 0:.1f} times over; {missing:.0%} of the proofs were"
-        f" still missing {evidence.scenario.protocol.proof.missing_after_blocks} blocks later"
-    )
-    return estimate, why, evidence.runs("steady"), {"missing_share": missing}
-
-
-def _proof_memory(target: Target, evidence: Evidence) -> Found:
-    predicted = prediction(evidence.scenario)
-    memory_gb = predicted.memory_bytes / BYTES_PER_GB
-    estimate = deterministic(memory_gb, len(evidence.measured["steady"]))
-    each_kb = predicted.memory_bytes / max(1, predicted.constraints) / 1000
-    node_gb = evidence.scenario.deployment.hardware.memory_gb
-    why = f"{predicted.constraints:,} constraints at {each_kb:.1f} kB each; a node has {node_gb:g} GB"
-    return estimate, why, "size of the circuit, exact", {"constraints": float(predicted.constraints)}
-
-
 # ---------------------------------------------------------------------------------------- recovery and uptime
 
 
@@ -366,9 +288,9 @@ def _uptime(target: Target, evidence: Evidence) -> Found:
 MAKERS: dict[str, tuple[Maker, tuple[Kind, ...]]] = {
     "throughput": (_throughput, ("overload", "at-limit")),
     "finality": (_finality, ("steady",)),
-    "proof_time": (_proof_time, ("steady",)),
-    "proof_backlog": (_proof_backlog, ("steady",)),
-    "proof_memory": (_proof_memory, ("steady",)),
+    "proof_time": (proof_rows.proof_time, ("steady",)),
+    "proof_backlog": (proof_rows.proof_backlog, ("steady",)),
+    "proof_memory": (proof_rows.proof_memory, ("steady",)),
     "node_recovery": (_node_recovery, ("crashes",)),
     "regional_failover": (_regional_failover, ("losses",)),
     "uptime": (_uptime, ("years",)),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from functools import lru_cache
 
-from bitcell_sim.chain.block import wire_bytes
+from bitcell_sim.chain.block import proof_load, wire_bytes
 from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config import catalog
 from bitcell_sim.config.geography import fibre_floor_rtt_ms
@@ -16,8 +16,9 @@ from bitcell_sim.config.schema import LatencySource, Link, Scenario
 from bitcell_sim.hosts.machine import core_rate
 from bitcell_sim.network.latency import cloud_region
 from bitcell_sim.network.topology import bootstrap_graph
+from bitcell_sim.proving.site import BYTES_PER_GB
 from bitcell_sim.studies.plan import round_s
-from bitcell_sim.studies.rows import BYTES_PER_GB, prediction
+from bitcell_sim.studies.proof_rows import site_of
 from bitcell_sim.studies.validate import Finding
 
 CLOCK_SIGMAS = 6.0  # the largest of seven differences of two normal offsets is hardly ever beyond
@@ -272,38 +273,45 @@ def _rounds(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _proofs(scenario: Scenario) -> Iterator[Finding]:
-    proof, hardware = scenario.protocol.proof, scenario.deployment.hardware
+    proof, site = scenario.protocol.proof, site_of(scenario)
     if proof.mode == "off":
         yield Finding("ok", "protocol.proof.mode", "no proofs")
         return
-    predicted = prediction(scenario)
-    needs_gb = predicted.memory_bytes / BYTES_PER_GB * proof.slots
-    words = (
-        f"{proof.slots} proof of {predicted.constraints:,} constraints at a time needs {needs_gb:.1f} GB, a node has"
-        f" {hardware.memory_gb:g}"
-    )
-    if predicted.feasible and needs_gb <= hardware.memory_gb:
-        yield Finding("ok", "deployment.hardware.memory_gb", words)
+    predicted, has_gb = site.prediction, site.memory_bytes / BYTES_PER_GB
+    if not math.isfinite(predicted.seconds_measured):
+        yield Finding("error", "protocol.proof", predicted.why, "a smaller grid or fewer steps")
         return
-    fix = f"{math.ceil(needs_gb)} GB a node, a smaller grid, or a leaner circuit"
-    if proof.mode == "inline":
-        yield Finding(
-            "error",
-            "deployment.hardware.memory_gb",
-            f"{words}: every proof is killed and every block waits for one",
-            fix,
-        )
-    else:
-        yield Finding("warning", "deployment.hardware.memory_gb", f"{words}: every proof is killed", fix)
+    owner, key = ("a machine of the farm", "prover_farm") if site.farm else ("a node", "hardware")
+    needs_gb = predicted.memory_bytes / BYTES_PER_GB * site.slots
+    fix = f"{math.ceil(needs_gb)} GB, a smaller grid, or a leaner circuit"
+    words = f"{site.slots} proof of {predicted.constraints:,} constraints at a time needs {needs_gb:.1f} GB"
+    yield _fits(scenario, f"deployment.{key}.memory_gb", words, needs_gb, f"{owner} has {has_gb:g}", has_gb, fix)
+    if site.aggregated:
+        way, node_gb = proof.aggregations[proof.aggregation], scenario.deployment.hardware.memory_gb
+        words = f"an aggregate ({proof.aggregation}) needs {way.memory_gb:g} GB"
+        has = f"a node has {node_gb:g}"
+        yield _fits(scenario, "deployment.hardware.memory_gb", words, way.memory_gb, has, node_gb, "more memory a node")
+
+
+def _fits(scenario: Scenario, where: str, needs: str, needs_gb: float, has: str, has_gb: float, fix: str) -> Finding:
+    """Whether a block's proofs have their memory, and what comes of it if not."""
+    words = f"{needs}, {has}"
+    if needs_gb <= has_gb:
+        return Finding("ok", where, words)
+    if scenario.protocol.proof.mode == "inline":
+        return Finding("error", where, f"{words}: every proof is killed and every block waits for one", fix)
+    return Finding("warning", where, f"{words}: every proof is killed", fix)
 
 
 def _disk(scenario: Scenario) -> Iterator[Finding]:
     """Days until the blocks alone fill a disk: headers, proofs, and as many transactions as the chain can carry."""
     block, workload = scenario.protocol.block, scenario.workload
     carried_tps = min(workload.rate_tps, capacity_tps(scenario))
-    proofs = len(scenario.deployment.node) - 1
+    battles = len(scenario.deployment.node) - 1
+    load = proof_load(scenario.protocol, battles)
+    late_bytes = load.messages * load.each_bytes if scenario.protocol.proof.mode == "pipelined" else 0
     bytes_per_s = carried_tps * (block.transaction_bytes + workload.data_bytes_mean)
-    bytes_per_s += wire_bytes(block, 0, proofs) / round_s(scenario)
+    bytes_per_s += (wire_bytes(scenario.protocol, 0, battles) + late_bytes) / round_s(scenario)
     disk_gb = scenario.deployment.hardware.disk_gb
     days = disk_gb * BYTES_PER_GB / (bytes_per_s * SECONDS_PER_DAY)
     words = f"{carried_tps:.3g} TPS fill {disk_gb:g} GB with blocks in {days:,.0f} days, indices and logs not counted"

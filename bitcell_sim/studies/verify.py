@@ -14,6 +14,7 @@ from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.studies import remedies
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure
 from bitcell_sim.studies.plan import FULL, QUICK, Size
+from bitcell_sim.studies.proof_rows import memory_gb
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Progress = Callable[[str, int, int], None]
@@ -123,10 +124,10 @@ def verify(
 
 
 def _own_limit(target: Target, scenario: Scenario) -> Target:
-    """The node's own memory is the limit of a proof's."""
+    """The memory of the machine that proves is the limit of a proof's."""
     if target.id != "proof_memory":
         return target
-    return target.model_copy(update={"limit": scenario.deployment.hardware.memory_gb})
+    return target.model_copy(update={"limit": memory_gb(scenario)})
 
 
 def _tasks(chosen: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
