@@ -228,13 +228,22 @@ def _rounds(tables: Tables, block: pd.Series[Any], *, since_ms: float = -math.in
         ]
     if steps:
         rest = f"the pause before the block took {_seconds(block['built_ms'] - steps[-1].at_ms)}"
-        steps.append(Step(block["built_ms"], f"{rest} (with the proofs, if blocks wait for them)"))
+        steps.append(Step(block["built_ms"], rest))
     return [step for step in steps if step.at_ms >= since_ms]
+
+
+def _wait_for_proofs(tables: Tables, block: pd.Series[Any]) -> list[Step]:
+    """From a block to its sending, where it had to carry proofs."""
+    own = _row(tables["adoptions"], node=block["builder"], block=block["block"])
+    if own is None or own["received_ms"] <= block["built_ms"]:
+        return []
+    waited = _seconds(own["received_ms"] - block["built_ms"])
+    return [Step(own["received_ms"], f"block {block['block']} has its proofs after {waited}, and is sent")]
 
 
 def _wait_for_final(tables: Tables, sent: pd.Series[Any], block: pd.Series[Any]) -> list[Step]:
     """From the block to final at the node the client asked."""
-    steps = []
+    steps = _wait_for_proofs(tables, block)
     adopted = _row(tables["adoptions"], node=sent["origin"], block=block["block"])
     if adopted is not None and sent["origin"] != block["builder"]:
         took = _seconds(adopted["checked_ms"] - adopted["received_ms"])
@@ -320,6 +329,7 @@ def _explain_block(tables: Tables, number: int) -> Explanation:
     steps = _rounds(tables, block)
     text = f"built by {block['builder']}: {block['transaction_count']} transactions, {block['gas']} gas"
     steps.append(Step(block["built_ms"], f"{text}, {block['size_bytes']} bytes, on block {block['parent']}"))
+    steps += _wait_for_proofs(tables, block)
     for _, row in tables["adoptions"][tables["adoptions"]["block"] == number].iterrows():
         if row["node"] != block["builder"]:
             check = _seconds(row["checked_ms"] - row["received_ms"])
@@ -359,13 +369,15 @@ def _battles(tables: Tables, block: pd.Series[Any]) -> list[str]:
 def _proofs(tables: Tables, number: int) -> list[str]:
     jobs = tables["proofs"][tables["proofs"]["block"] == number]
     lines = []
-    for outcome, some in jobs.groupby("outcome", sort=True):
+    for (aggregate, outcome), some in jobs.groupby([jobs["battle"] < 0, "outcome"], sort=True):
         started = some[some["start_ms"].notna()]
         took = ""
         if outcome == "done" and len(started):
             took = f", each {_seconds((started['end_ms'] - started['start_ms']).mean())} on average, the last at "
             took += _seconds(started["end_ms"].max())
-        lines.append(f"proofs {outcome}: {len(some)}{took}")
+        where = some["farm"].dropna()
+        place = f" in the farm of {where.iloc[0]}" if len(where) else ""
+        lines.append(f"{'aggregates' if aggregate else 'proofs'} {outcome}: {len(some)}{place}{took}")
     return lines
 
 

@@ -66,12 +66,14 @@ class Recorder:
     ----------
     node_names, region_names : list of str
         In the order of their indices.
+    farm_names : sequence of str
+        Of the regions' farms, in the order of the regions; none where there are none.
     """
 
-    def __init__(self, node_names: list[str], region_names: list[str]) -> None:
+    def __init__(self, node_names: list[str], region_names: list[str], farm_names: Sequence[str] = ()) -> None:
         self._node_names = node_names
         self._region_names = region_names
-        self._endpoint_names = [*node_names, *(f"{region}.farm" for region in region_names)]
+        self._endpoint_names = [*node_names, *farm_names]
         self._records: dict[type, list[Any]] = {kind: [] for kind in TABLES}
         self._append: dict[type, Callable[[Any], None]] = {kind: rows.append for kind, rows in self._records.items()}
 

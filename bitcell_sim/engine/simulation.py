@@ -81,7 +81,8 @@ class Simulation:
         self.duration_ns = seconds_to_ns(scenario.duration_s)
         deployment = scenario.deployment
         regions = [region.name for region in deployment.region]
-        self.record = Recorder([node.id for node in deployment.node], regions)
+        farms = [f"{region}.farm" for region in regions] if deployment.prover_farm.machines else []
+        self.record = Recorder([node.id for node in deployment.node], regions, farms)
         shared = self._build_network()
         self.plane = self._build_plane(plane, shared)
         self._build_chain(shared)

@@ -127,7 +127,7 @@ def test_intervals_hold_the_prediction(grid: int, steps: int, cores: int, prover
 def test_a_prover_that_gains_nothing_from_cores() -> None:
     one, many = (predict(CONSTANTS, "battle", grid=64, steps=10, cores=cores, prover="gpu") for cores in (1, 16))
     assert one.seconds_measured == many.seconds_measured == many.single_core_s
-    assert many.cost.serial_ratio == 1.0
+    assert many.costs["central"].serial_ratio == 1.0
 
 
 def test_noise_is_log_normal_around_one() -> None:

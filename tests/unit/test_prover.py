@@ -28,7 +28,7 @@ class Bench:
         self.env = simpy.Environment()
         self.machine = Machine(self.env, cores, memory_bytes)
         self.records: list[ProofRecord] = []
-        self.pool = ProverPool(self.env, self.machine, slots, cost(8.0, **asked), self.records.append)
+        self.pool = ProverPool(self.env, [self.machine], slots, cost(8.0, **asked), self.records.append)
 
     def at(self, instant_ns: int, action: Any) -> None:
         def wait() -> Generator[simpy.Event, Any, Any]:

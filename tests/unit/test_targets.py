@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from bitcell_sim.analysis import targets
+from bitcell_sim.config.loader import load_scenario
+from bitcell_sim.proving.site import ProvingSite, proving_site
 
 
 def blocks(built_s: list[float], *, counts: list[int] | None = None, final_after_s: float = 1.0) -> pd.DataFrame:
@@ -134,24 +136,81 @@ def test_a_stage_that_is_not_reached_leaves_no_recovery() -> None:
     assert found["recovered"].isna().all()
 
 
-def test_proofs_use_up_what_battles_leave() -> None:
+def proof_tables(**columns: list[Any]) -> dict[str, pd.DataFrame]:
+    """A run of two nodes with blocks every 60 s, 120 s of battles, and these proofs."""
     built = [60.0 * i for i in range(1, 16)]
-    proofs = pd.DataFrame(
-        {
-            "block": [3, 3, 4],
-            "queued_ms": [241_000.0, 241_000.0, 301_000.0],
-            "end_ms": [250_000.0, np.nan, 890_000.0],
-            "outcome": ["done", "unfinished", "done"],
-            "demanded_s": [100.0, 100.0, 50.0],
-        }
-    )
-    tables = {
+    frame = pd.DataFrame(columns)
+    frame["farm"] = pd.Categorical(columns.get("farm", [None] * len(frame)), categories=["here", "there"])
+    return {
         "blocks": blocks(built),
-        "proofs": proofs,
+        "proofs": frame.assign(received_ms=frame["queued_ms"] + columns.get("transfer_ms", 0.0)),
         "samples": pd.DataFrame({"node": ["a", "b"]}),
         "rounds": pd.DataFrame({"reveal_end_ms": [200_000.0], "battle_end_ms": [320_000.0]}),
     }
-    found = targets.proofs(tables, 3, 10)
+
+
+def site(*sets: str) -> ProvingSite:
+    scenario = load_scenario("rc3", sets=sets)
+    return proving_site(scenario.deployment, scenario.protocol, scenario.proofs)
+
+
+SPAN_S = 900.0 - 180.0  # from the third block, the last one not counted, to the last
+
+
+def test_proofs_use_up_what_battles_leave() -> None:
+    own = site()
+    tables = proof_tables(
+        block=[3, 3, 4],
+        battle=[0, 1, 0],
+        queued_ms=[241_000.0, 241_000.0, 301_000.0],
+        end_ms=[250_000.0, np.nan, 890_000.0],
+        outcome=["done", "unfinished", "done"],
+        demanded_s=[100.0, 100.0, 50.0],
+        demanded_core_s=[100.0 * own.full_rate, 100.0 * own.full_rate, 50.0 * own.full_rate],
+    )
+    found = targets.proofs(tables, 3, 10, own)
     assert (found.due, found.missing, found.killed) == (3, 1, 0)
-    free_s = 2 * (900.0 - 180.0) - 120.0
-    assert found.utilisation == pytest.approx(250.0 / free_s)
+    assert found.demanded_s.tolist() == [100.0, 100.0, 50.0]
+    assert found.transfer_s.tolist() == [0.0, 0.0, 0.0]
+    assert found.utilisation == {"nodes": pytest.approx(250.0 / (2 * SPAN_S - 120.0))}
+    sixfold = site("protocol.proof.slots=6")
+    used = targets.proofs(tables, 3, 10, sixfold).utilisation["nodes"]
+    assert used == pytest.approx(250.0 * own.full_rate / sixfold.full_rate / (2 * SPAN_S - 120.0))
+    assert used < found.utilisation["nodes"]  # less is lost to serial parts
+
+
+def test_each_farm_has_its_own_utilisation() -> None:
+    shared = site("deployment.prover_farm.machines=2")
+    tables = proof_tables(
+        block=[3, 3, 4],
+        battle=[0, 1, 0],
+        farm=["there", "there", "here"],
+        queued_ms=[241_000.0, 241_000.0, 301_000.0],
+        transfer_ms=2000.0,
+        end_ms=[250_000.0, 290_000.0, 390_000.0],
+        outcome=["done", "killed", "done"],
+        demanded_s=[50.0, 50.0, 25.0],
+        demanded_core_s=[300.0, 300.0, 150.0],
+    )
+    found = targets.proofs(tables, 3, 10, shared)
+    each = 300.0 / shared.full_rate / (2 * SPAN_S)
+    assert found.utilisation == {"here": pytest.approx(each / 2), "there": pytest.approx(2 * each)}
+    assert (found.killed, found.transfer_s.tolist()) == (1, [2.0, 2.0, 2.0])
+
+
+def test_cards_have_all_the_time_and_aggregates_are_made_by_nodes() -> None:
+    cards = site("protocol.proof.prover=gpu", "protocol.proof.slots=2", "protocol.proof.aggregation=claimed")
+    tables = proof_tables(
+        block=[3, 3, 3, 4, 4],
+        battle=[0, 1, -1, 0, 1],
+        queued_ms=[241_000.0, 241_000.0, 245_000.0, 301_000.0, 301_000.0],
+        end_ms=[244_000.0, 245_000.0, 255_000.0, 304_000.0, 305_000.0],
+        outcome=["done", "done", "done", "done", "killed"],
+        demanded_s=[3.0, 4.0, 10.0, 3.0, 4.0],
+        demanded_core_s=[3.0, 4.0, 10.0, 3.0, 4.0],
+    )
+    found = targets.proofs(tables, 3, 10, cards)
+    assert found.utilisation["cards"] == pytest.approx(14.0 / 2 / (2 * SPAN_S))
+    assert found.utilisation["nodes"] == pytest.approx(10.0 / (2 * SPAN_S - 120.0))
+    assert found.demanded_s.tolist() == [3.0, 4.0, 3.0, 4.0]
+    assert (found.due, found.missing) == (2, 1)  # blocks; the second never got its aggregate
