@@ -153,3 +153,47 @@ def test_a_block_waits_inline_and_not_when_pipelined() -> None:
 def test_a_pool_needs_a_slot() -> None:
     with pytest.raises(InputError, match="slots = 0"):
         Bench(slots=0)
+
+
+def test_jobs_go_to_the_machine_with_the_fewest() -> None:
+    env = simpy.Environment()
+    machines = [Machine(env, 4, 8 * GB) for _ in range(2)]
+    records: list[ProofRecord] = []
+    pool = ProverPool(env, machines, 2, cost(8.0), records.append)
+    jobs = [pool.submit(i) for i in range(5)]
+    assert [job.machine for job in jobs] == [machines[0], machines[1], machines[0], machines[1], None]
+    assert (pool.queued_count, pool.proving_count, pool.open_count) == (1, 4, 5)
+    env.run()
+    ended = {r.label: (r.start_ns, r.end_ns) for r in records}
+    assert ended == {0: (0, 4 * S), 1: (0, 4 * S), 2: (0, 4 * S), 3: (0, 4 * S), 4: (4 * S, 6 * S)}
+
+
+def test_a_cancelled_job_is_lost_and_makes_room() -> None:
+    bench = Bench()
+    jobs = [bench.pool.submit(i) for i in range(4)]
+    bench.at(S, lambda: bench.pool.cancel(jobs[0]))
+    bench.at(S, lambda: bench.pool.cancel(jobs[2]))
+    bench.env.run()
+    bench.pool.cancel(jobs[1])  # has ended: nothing happens
+    assert [job.value for job in jobs] == [Outcome.LOST, Outcome.DONE, Outcome.LOST, Outcome.DONE]
+    ended = {r.label: (r.start_ns, r.end_ns) for r in bench.records}
+    assert ended == {0: (0, S), 1: (S, 3 * S), 2: (-1, S), 3: (3 * S, 5 * S)}
+    assert bench.machine.memory_used_bytes == 0
+
+
+def test_a_card_is_left_alone_by_battles_and_dies_with_its_machine() -> None:
+    env = simpy.Environment()
+    machine, card = Machine(env, 4, 8 * GB), Machine(env, 1, 8 * GB)
+    machine.devices.append(card)
+    pool = ProverPool(env, [card], 1, ProofCost(3.0, GB, 1.0, 48))
+    machine.work(400.0, Priority.BATTLE, serial_ratio=0.0)
+    first, second = pool.submit("first"), pool.submit("second")
+    env.run(until=4 * S)
+    assert (first.value, second.triggered) == (Outcome.DONE, False)
+    machine.crash()
+    env.run(until=5 * S)
+    assert second.value is Outcome.LOST
+    machine.scale(memory_factor=0.1)
+    small = pool.submit("small")
+    env.run(until=6 * S)
+    assert small.value is Outcome.KILLED
