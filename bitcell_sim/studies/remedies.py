@@ -25,6 +25,8 @@ Variant = Callable[[Sequence[str]], Scenario]
 SPARSE = "protocol.battle.engine=sparse"
 HEADROOM = 1.1
 PROOF_CHANGES_MAX = 5
+SEARCHED = ("proof_time", "proof_backlog", "proof_memory")
+NOTHING_FOUND = "nothing within three changed settings is predicted to pass"
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,7 @@ def candidates(row: Row, scenario: Scenario, variant: Variant) -> list[Candidate
         "finality": _faster_rounds,
         "regional_failover": _faster_rounds,
         "node_recovery": _faster_restart,
-        "proof_time": _other_proofs,
-        "proof_backlog": _other_proofs,
-        "proof_memory": _other_proofs,
+        **dict.fromkeys(SEARCHED, _other_proofs),
     }
     maker = makers.get(row.id)
     return [_set(variant, words, sets) for words, sets in maker(row, scenario, variant)] if maker else []

@@ -119,7 +119,7 @@ def verify(
         "config_hash": config_hash(scenario),
         "latency": scenario.latency.name,
         "violations": sorted({v for result in results for v in result.violations}),
-        "rows": [_with_changes(row, changes.get(row.id, [])) for row in rows],
+        "rows": [_with_changes(row, changes.get(row.id, []), request.changes) for row in rows],
     }
 
 
@@ -191,10 +191,12 @@ def _name(task: Task) -> str:
     return f"{task.kind} {task.seed} {task.limit} {config_hash(task.scenario)}"
 
 
-def _with_changes(row: Row, changes: Sequence[remedies.Change]) -> dict[str, Any]:
+def _with_changes(row: Row, changes: Sequence[remedies.Change], tried: bool) -> dict[str, Any]:
     """JSON of a row, with what would have to change in its sentence and listed beside it."""
     content = row.as_dict()
     if changes:
         content["why"] = f"{row.why}; {remedies.sentence(row, changes)}"
+    elif tried and row.verdict == "fail" and row.id in remedies.SEARCHED:
+        content["why"] = f"{row.why}; {remedies.NOTHING_FOUND}"
     content["changes"] = [{"change": c.change, "measured": c.measured, "verdict": c.verdict} for c in changes]
     return content

@@ -50,6 +50,7 @@ PAIR_KEYS = {
 }
 GOOD_PAIR, BAD_PAIR = "latency.us-east.us-west", "latency.us-east.ap-southeast"
 Capture = pytest.CaptureFixture[str]
+FARM = ("deployment.prover_farm.machines=1",)
 
 
 def answered(capsys: Capture, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -137,6 +138,15 @@ def test_bad_input_is_refused_in_words(case: bad_inputs.Case, tmp_path: Path, ca
         (["proof", "--circuit", "batle"], "battle"),
         (["proof", "--grid", "0"], "--grid"),
         (["proof", "--cores", "-1"], "-1"),
+        (["proof", "--grid", "63"], "multiple of 2"),
+        (["proof", "--prover", "gnrk"], "did you mean 'gnark'"),
+        (["proof", "--dense-ratio", "0.5"], "--dense-ratio"),
+        (["proof", "--constraints", "100", "--grid", "8"], "--grid 8"),
+        (["proof", "--constraints", "100", "--circuit", "state"], "--circuit state"),
+        (["proof", "--circuit", "state", "--steps", "8"], "--steps 8"),
+        (["proof", "--circuit", "state", "--depth", "8"], "fixed depth"),
+        (["proof", "--circuit", "merkle-path"], "depth = 0"),
+        (["proof", "--grid", "9007199254740992"], "more than 2^62 constraints"),
         (["calibrate", "--check"], "add --real"),
         (["calibrate", "--out", "mine.txt"], "ends in .toml"),
         (["availability", "--years", "3"], "at least one year"),
@@ -295,10 +305,77 @@ def test_proof(capsys: Capture) -> None:
     content = answered(capsys, "proof", "--grid", "16", "--steps", "4")
     assert set(content) >= {"constraints", "domain", "single_core_s", "seconds", "memory_bytes", "feasible", "why"}
     assert content["seconds"]["ci_low"] < content["seconds"]["measured"] < content["seconds"]["ci_high"]
+    assert (content["feasible"], content["fits_memory"], content["meets"]) == (True, True, [])
     custom = answered(capsys, "proof", "--constraints", "1000", "--dense-ratio", "0.5")
     assert (custom["constraints"], custom["feasible"]) == (1000, True)
+    assert run(["proof", "--grid", "16", "--steps", "4"]) == 0
+    assert "under 10 s as it is" in capsys.readouterr().out
+
+
+def test_proof_uses_every_option(capsys: Capture) -> None:
+    base = answered(capsys, "proof", "--cores", "2")
+    for options in (
+        ["--circuit", "battle-lean"],
+        ["--grid", "32"],
+        ["--steps", "5"],
+        ["--cores", "8"],
+        ["--prover", "gnark"],
+        ["--set", "protocol.proof.circuit=battle-lean"],
+        ["--set", "protocol.proof.grid=32"],
+        ["--set", "protocol.proof.prover=rapidsnark"],
+        ["--set", "proofs.time.butterfly_ns=1000.0"],
+    ):
+        cores = [] if options[0] == "--cores" else ["--cores", "2"]
+        assert answered(capsys, "proof", *cores, *options)["seconds"] != base["seconds"], options
+    assert answered(capsys, "proof", "--set", "deployment.hardware.cores=2")["seconds"] == base["seconds"]
+    dense, half = (
+        answered(capsys, "proof", "--constraints", "16382", "--cores", "1", "--dense-ratio", ratio)
+        for ratio in ("1", "0.5")
+    )
+    assert answered(capsys, "proof", "--constraints", "16382", "--cores", "1") == dense
+    # arkworks 0.4, one core: 1.257 s with full-width scalars only, 0.724 s with half of them bits.
+    assert dense["domain"] == half["domain"] == 2**14
+    assert dense["seconds"]["measured"] == pytest.approx(1.257, rel=0.15)
+    assert half["seconds"]["measured"] == pytest.approx(0.724, rel=0.15)
+    short, long = (
+        answered(capsys, "proof", "--circuit", "squaring-chain", "--depth", depth, "--set", *FARM)
+        for depth in ("1022", "16382")
+    )
+    assert (short["domain"], long["domain"]) == (2**10, 2**14)
+    assert long["cores"] == 32
+
+
+def test_proof_says_what_would_meet_the_limit(capsys: Capture) -> None:
+    content = answered(capsys, "proof")
+    assert (content["feasible"], content["fits_memory"]) == (True, False)
+    assert 80 < content["single_core_s"] < 130
+    assert content["memory_bytes"] == pytest.approx(21.5e9, rel=0.01)
+    assert "the proof is killed" in content["why"]
+    assert content["limit_s"] == 10.0
+    assert len(content["meets"]) >= 3
+    for change in content["meets"]:
+        options = [word for option in change["sets"] for word in ("--set", option)]
+        again = answered(capsys, "proof", *options)
+        assert again["seconds"] == change["seconds"]
+        assert again["seconds"]["ci_high"] < 10.0
+        assert again["fits_memory"]
     assert run(["proof"]) == 0
-    assert "constraints" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert content["meets"][0]["change"] in said
+    assert f"--set {content['meets'][0]['sets'][0]}" in said
+    assert run(["proof", "--set", "targets.target.proof_time.limit=0.0001"]) == 0
+    assert "nothing within three changed settings gets under 0.0001 s" in capsys.readouterr().out
+
+
+def test_a_proof_that_cannot_exist_has_no_times(capsys: Capture) -> None:
+    content = answered(capsys, "proof", "--grid", "1024", "--steps", "1000")
+    assert content["feasible"] is False
+    assert content["single_core_s"] is None
+    assert content["seconds"] == {"measured": None, "ci_low": None, "ci_high": None}
+    assert (content["constraints"], content["domain"]) == (165_735_302_485, 2**38)
+    assert "617.5 times" in content["why"]
+    assert run(["proof", "--grid", "1024", "--steps", "1000"]) == 0
+    assert "no single proof can hold them" in capsys.readouterr().out
 
 
 def test_calibrate_writes_a_model_that_proof_takes(

@@ -70,6 +70,44 @@ def test_a_fail_says_what_would_have_to_change_and_that_was_run(card: dict[str, 
     assert row(card, "latency.us-east.us-west")["changes"] == []
 
 
+def test_proof_rows_name_what_would_pass_found_and_run(card: dict[str, Any]) -> None:
+    entry = row(card, "proof_time")
+    assert entry["verdict"] == "fail"
+    assert entry["ci_low"] < entry["measured"] < entry["ci_high"]
+    assert "100% of the jobs were killed" in entry["why"]
+    good = [change for change in entry["changes"] if change["verdict"] == "pass"]
+    assert good[0]["change"].startswith("a grid of ")
+    assert all(change["measured"] < 10.0 for change in good)
+    assert f"would pass with {good[0]['change']}" in entry["why"]
+    assert {"proof_time", "proof_backlog", "proof_memory"} == {
+        entry["id"] for entry in card["rows"] if any("grid of" in c["change"] for c in entry["changes"])
+    }
+    backlog = row(card, "proof_backlog")
+    assert backlog["ci_low"] < backlog["measured"] < backlog["ci_high"]
+    assert backlog["ci_high"] / backlog["measured"] > 1.25  # the cost model's doubt, not only that over seeds
+
+
+def test_rows_of_a_farm_and_of_cards() -> None:
+    sets = ("deployment.prover_farm.machines=2", "protocol.proof.prover=gpu")
+    found = verify(Request(size=SMALL, sets=sets, only="proof_*", changes=False), workers=1)
+    time, backlog, memory = found["rows"]
+    assert time["verdict"] == "pass"
+    assert "on a card of its own with gpu" in time["why"]
+    assert "under way at p95" in time["why"]
+    assert time["beside"]["transfer_p95_s"] > 1.7  # 215 MB at 1 Gbit/s
+    assert "the farm of " in backlog["why"]
+    assert {"us-east_ratio", "ap-southeast_ratio"} <= set(backlog["beside"])
+    assert (memory["limit"], memory["verdict"]) == (128.0, "pass")
+    assert "a machine of the farm has 128 GB" in memory["why"]
+
+
+def test_nothing_that_passes_is_said_so() -> None:
+    sets = ("targets.target.proof_time.limit=0.000001",)
+    (entry,) = verify(Request(size=SMALL, sets=sets, only="proof_time"), workers=1)["rows"]
+    assert entry["changes"] == []
+    assert entry["why"].endswith("nothing within three changed settings is predicted to pass")
+
+
 def test_workers_do_not_change_the_scorecard(card: dict[str, Any]) -> None:
     assert verify(Request(size=SMALL), workers=1) == card
 
