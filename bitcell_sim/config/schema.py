@@ -20,10 +20,12 @@ from bitcell_sim.config.base import (
 from bitcell_sim.config.deployment import Deployment, Hardware, LoadBalancer, Node, Recovery, Region, Service
 from bitcell_sim.config.fault import (
     BandwidthFault,
+    ClockFault,
     Fault,
     FaultBase,
     FaultClass,
     FaultRates,
+    Gradual,
     HostFault,
     LinkFault,
     LoadSurge,
@@ -69,6 +71,7 @@ __all__ = [
     "BestReveal",
     "Block",
     "CircuitFamily",
+    "ClockFault",
     "Costs",
     "Count",
     "Curve",
@@ -82,6 +85,7 @@ __all__ = [
     "Finality",
     "FlakyGriefer",
     "GasPrice",
+    "Gradual",
     "Hardware",
     "HostFault",
     "IntraRegion",
