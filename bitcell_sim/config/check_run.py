@@ -5,87 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bitcell_sim.config.check_faults import check_faults
 from bitcell_sim.config.document import Document
 from bitcell_sim.config.raw import named, number, repeated, tables, text, value_at
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text
 from bitcell_sim.errors import Finding
-
-
-def _regions_of(deployment: Document) -> dict[str, str]:
-    """Region of each node by the node's id."""
-    pairs = ((text(row, "id"), text(row, "region")) for _, row in tables(deployment, "node"))
-    return {node: region for node, region in pairs if node is not None and region is not None}
-
-
-def _references(run: Document, deployment: Document) -> Iterator[Finding]:
-    """Names in faults that the deployment does not have."""
-    nodes, regions = named(deployment, "node", "id"), named(deployment, "region", "name")
-    both = [*regions, *nodes]
-    for path, fault in tables(run, "fault"):
-        for key, known, what in (
-            ("node", nodes, "node"),
-            ("region", regions, "region"),
-            ("target", both, "region or node"),
-        ):
-            name = text(fault, key)
-            if name is not None and name not in known:
-                yield run.finding((*path, key), f"no {what} {name!r}{did_you_mean(name, known)}")
-        between = fault.get("between")
-        if isinstance(between, (list, tuple)) and all(isinstance(name, str) for name in between):
-            for place, name in enumerate(between):
-                if name not in regions:
-                    yield run.finding((*path, "between", place), f"no region {name!r}{did_you_mean(name, regions)}")
-            if len(between) == 2 and between[0] == between[1]:
-                yield run.finding((*path, "between"), f"{between[0]!r} twice; two regions are needed")
-
-
-def _partitions(run: Document, deployment: Document) -> Iterator[Finding]:
-    region_of = _regions_of(deployment)
-    both = [*named(deployment, "region", "name"), *region_of]
-    for path, fault in tables(run, "fault"):
-        groups = fault.get("groups")
-        if fault.get("kind") != "partition" or not isinstance(groups, (list, tuple)):
-            continue
-        if len(groups) < 2:
-            yield run.finding((*path, "groups"), f"has {len(groups)} group; a partition needs two or more")
-        place_of: dict[str, KeyPath] = {}
-        for place, group in enumerate(groups):
-            at = (*path, "groups", place)
-            if not isinstance(group, (list, tuple)):
-                continue
-            if not group:
-                yield run.finding(at, "is empty; every group needs a region or a node")
-            for member, name in enumerate(group):
-                here = (*at, member)
-                if not isinstance(name, str):
-                    continue
-                if name not in both:
-                    yield run.finding(here, f"no region or node {name!r}{did_you_mean(name, both)}")
-                    continue
-                for node in [name] if name in region_of else [key for key, value in region_of.items() if value == name]:
-                    first = place_of.setdefault(node, here)
-                    if first != here:
-                        yield run.finding(
-                            here, f"{name!r} puts node {node!r} into two places; it is already in {key_text(first)}"
-                        )
-                        break
-
-
-def _links(run: Document) -> Iterator[Finding]:
-    parameter = {"latency": "added_ms", "loss": "probability"}
-    for path, fault in tables(run, "fault"):
-        kind = text(fault, "kind")
-        if kind not in parameter:
-            continue
-        if ("between" in fault) == ("target" in fault):
-            said = "both between and target" if "between" in fault else "neither between nor target"
-            yield run.finding(path, f"{said}; give two regions, or one region or node")
-        wanted = parameter[kind]
-        other = parameter["loss" if kind == "latency" else "latency"]
-        if fault.get(other, 0) != 0:
-            yield run.finding((*path, other), f"a {kind} fault has none; did you mean {wanted}?")
-        if wanted not in fault or number(fault, wanted) == 0:
-            yield run.finding((*path, wanted), f"a {kind} fault needs one above 0")
 
 
 def _times(run: Document) -> Iterator[Finding]:
@@ -211,10 +135,9 @@ def check_run(run: Document, models: dict[str, Document]) -> list[Finding]:
         Its models, by their keys in a scenario.
     """
     findings: list[Finding] = []
+    findings += [*check_faults(run, tables(run, "fault"), models.get("deployment")), *_times(run)]
     if "deployment" in models:
-        findings += [*_references(run, models["deployment"]), *_partitions(run, models["deployment"])]
         findings += _miners(run, models["deployment"])
-    findings += [*_links(run), *_times(run)]
     if "workload" in models and "deployment" in models:
         findings += _workload(models["workload"], models["deployment"])
     if "protocol" in models and "proofs" in models:

@@ -16,11 +16,28 @@ class FaultBase(Section):
     duration_s: Positive | None = Field(default=None, description="Seconds it holds; none: to the end of the run.")
 
 
+class Gradual(FaultBase):
+    """A fault that may grow and shrink."""
+
+    ramp_s: NonNegative = Field(
+        default=0.0, description="Seconds over which it grows to full strength from its start, and shrinks to its end."
+    )
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+SHARE = "Share of all nodes, rounded, drawn anew by each seed"
+
+
 class NodeFault(FaultBase):
     """A process dies and restarts by itself, or a host is lost with it and has to be replaced."""
 
     kind: Literal["process-crash", "host-loss"] = Field(description="What is lost.")
-    node: Name = Field(description="Node it hits.")
+    node: Name | None = Field(default=None, description="Node it hits; or give region or share_ratio.")
+    region: Name | None = Field(default=None, description="Region, all its nodes; or give node or share_ratio.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}; or give node or region.")
+    ramp_s: NonNegative = Field(
+        default=0.0, description="Seconds over which the nodes go, evenly, one after another; each holds its duration."
+    )
     duration_s: Positive | None = Field(
         default=None, description="Seconds until the process starts again; none: drawn from the deployment's recovery."
     )
@@ -38,39 +55,61 @@ class Partition(FaultBase):
     """No packets between groups of regions or nodes; `one_way` cuts only from the first group to the others."""
 
     kind: Literal["partition"] = Field(description="The network splits.")
-    groups: Many[Many[Name]] = Field(
-        description="Groups of regions or nodes that do not hear each other; nodes in none stay connected to all."
+    groups: Many[Many[Name]] | None = Field(
+        default=None,
+        description="Groups of regions or nodes that do not hear each other; nodes in none stay connected to all. "
+        "Or give share_ratio.",
     )
-    one_way: bool = Field(default=False, description="Cut only what the first group sends to the others.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}, cut from all others; or give groups.")
+    one_way: bool = Field(default=False, description="Cut only what the first group, or the share, sends.")
 
 
-class LinkFault(FaultBase):
-    """A path gets slower, or lossy, between two regions or on every path of one region or node."""
+class LinkFault(Gradual):
+    """A path gets slower, or lossy: between two regions or nodes, or every path of a region, a node or a share."""
 
     kind: Literal["latency", "loss"] = Field(description="What happens to packets.")
-    between: Pair[Name] | None = Field(default=None, description="Two regions, both directions; or give target.")
-    target: Name | None = Field(default=None, description="Region or node, all its paths; or give between.")
+    between: Pair[Name] | None = Field(
+        default=None, description="Two regions or nodes; or give target or share_ratio."
+    )
+    target: Name | None = Field(
+        default=None, description="Region, all its paths to elsewhere, or node; or give between or share_ratio."
+    )
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}, all their paths; or give between or target.")
+    one_way: bool = Field(
+        default=False, description="Only what the first of `between`, the target or the share sends; else both ways."
+    )
     added_ms: NonNegative = Field(default=0.0, description="Added one-way delay in ms (kind latency).")
     probability: Probability = Field(default=0.0, description="Probability that a packet is lost (kind loss).")
 
 
-class BandwidthFault(FaultBase):
-    """A node's or a region's uplinks are limited."""
+class BandwidthFault(Gradual):
+    """Uplinks of a node, a region or a share of the nodes are limited."""
 
     kind: Literal["bandwidth"] = Field(description="Uplinks are limited.")
-    target: Name = Field(description="Region or node.")
+    target: Name | None = Field(default=None, description="Region or node; or give share_ratio.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}; or give target.")
     uplink_mbit_per_s: Positive = Field(description="What each uplink carries, Mbit/s.")
 
 
-class HostFault(FaultBase):
+class HostFault(Gradual):
     """A node's processor or memory is limited to a factor of what it has."""
 
     kind: Literal["cpu", "memory"] = Field(description="What is limited.")
-    target: Name = Field(description="Region or node.")
+    target: Name | None = Field(default=None, description="Region or node; or give share_ratio.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}; or give target.")
     factor: Annotated[float, Field(gt=0, le=1)] = Field(description="Share that is left.")
 
 
-class LoadSurge(FaultBase):
+class ClockFault(Gradual):
+    """Clocks of a node, a region or a share of the nodes are wrong; with a ramp they drift."""
+
+    kind: Literal["clock-skew"] = Field(description="Clocks are wrong.")
+    target: Name | None = Field(default=None, description="Region or node; or give share_ratio.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}; or give target.")
+    offset_ms: float = Field(description="What is added to the clock, ms; below 0 it is late.")
+
+
+class LoadSurge(Gradual):
     """Offered load multiplied."""
 
     kind: Literal["load-surge"] = Field(description="Clients send more.")
@@ -78,7 +117,8 @@ class LoadSurge(FaultBase):
 
 
 Fault = Annotated[
-    NodeFault | RegionLoss | Partition | LinkFault | BandwidthFault | HostFault | LoadSurge, Field(discriminator="kind")
+    NodeFault | RegionLoss | Partition | LinkFault | BandwidthFault | HostFault | ClockFault | LoadSurge,
+    Field(discriminator="kind"),
 ]
 
 
@@ -112,5 +152,6 @@ KINDS_OF_FAULT = {
     "bandwidth": "uplinks are limited",
     "cpu": "a share of the processor is left",
     "memory": "a share of the memory is left",
+    "clock-skew": "clocks are wrong, or drift",
     "load-surge": "clients send more",
 }

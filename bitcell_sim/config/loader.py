@@ -18,7 +18,7 @@ from bitcell_sim.config.override import Assignment, assign, flatten, parse_set
 from bitcell_sim.config.problems import in_file_order, validate
 from bitcell_sim.config.scenario import RunFrame, Scenario
 from bitcell_sim.config.schema import Deployment, FaultRates, LatencySource, Proofs, Protocol, Targets, Workload
-from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, quoted, unknown_key
+from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, nearest, quoted, unknown_key
 from bitcell_sim.config.writing import config_hash, scenario_to_toml
 from bitcell_sim.errors import ConfigError, Finding
 
@@ -91,6 +91,8 @@ def _locate(name: str) -> tuple[catalog.Kind, Path]:
             return kind, catalog.path(kind, name)
     known = [known for kind in kinds for known in catalog.names(kind)]
     hint = did_you_mean(name, known)
+    if not nearest(name, known):
+        hint = f"; deployments: {', '.join(catalog.names('deployments'))}; `bitcell-sim list scenarios` has the scenarios"
     raise fail(quoted(name), f"no such deployment or scenario{hint}; a file of your own ends in .toml")
 
 

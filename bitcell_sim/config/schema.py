@@ -29,10 +29,12 @@ from bitcell_sim.config.deployment import (
 )
 from bitcell_sim.config.fault import (
     BandwidthFault,
+    ClockFault,
     Fault,
     FaultBase,
     FaultClass,
     FaultRates,
+    Gradual,
     HostFault,
     LinkFault,
     LoadSurge,
@@ -80,6 +82,7 @@ __all__ = [
     "BestReveal",
     "Block",
     "CircuitFamily",
+    "ClockFault",
     "Costs",
     "Count",
     "Curve",
@@ -93,6 +96,7 @@ __all__ = [
     "Finality",
     "FlakyGriefer",
     "GasPrice",
+    "Gradual",
     "Hardware",
     "HostFault",
     "IntraRegion",

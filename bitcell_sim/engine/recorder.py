@@ -18,7 +18,7 @@ from bitcell_sim.chain.records import (
     VoteRecord,
 )
 from bitcell_sim.engine.events import MessageRecord, ProofOfBlock, SampleRecord
-from bitcell_sim.faults.injector import FaultRecord
+from bitcell_sim.faults.injector import FaultRecord, FaultStepRecord
 from bitcell_sim.operations.load_balancer import BalancerRecord
 from bitcell_sim.units import NS_PER_MS
 
@@ -36,6 +36,7 @@ TABLES: dict[type, str] = {
     RecoveryRecord: "recoveries",
     BalancerRecord: "balancers",
     FaultRecord: "faults",
+    FaultStepRecord: "fault_steps",
     SampleRecord: "samples",
     MessageRecord: "messages",
     ProofOfBlock: "proofs",

@@ -1,18 +1,22 @@
-"""Faults begin and end: each change composes the state of the network anew from the faults that hold then.
+"""Faults begin, grow, shrink and end: each change composes the network anew from the faults that hold then.
 
-Nothing is undone step by step, so faults that overlap heal exactly, in any order.
+Nothing is undone step by step, so faults that overlap heal exactly, in any order. A ramp is a stair of equal steps
+around the straight line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import simpy
 
 from bitcell_sim.chain.connections import Connections
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.config import schema
+from bitcell_sim.faults.aim import Aim
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.kernels.paths import LinkState
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP
@@ -21,7 +25,11 @@ from bitcell_sim.operations.load_balancer import LoadBalancing
 from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
 
+if TYPE_CHECKING:
+    from bitcell_sim.kernels.arrays import Flags
+
 RESTART = "restart"  # cause of being down: the machine is back, the process not yet
+RAMP_STEPS = 20
 
 
 class FaultRecord(NamedTuple):
@@ -34,28 +42,66 @@ class FaultRecord(NamedTuple):
     detail: str
 
 
-def describe(fault: schema.Fault) -> tuple[str, str]:
-    """Target and strength of a fault, for people.
+class FaultStepRecord(NamedTuple):
+    """A fault has another strength from now on: `fault` is its place among the records of faults."""
 
-    Returns
-    -------
-    target, detail : str
-        Such as ``("us-east|eu-central", "+500 ms one way")``.
+    fault: int
+    at_ns: int
+    strength_ratio: float
+
+
+@dataclass(eq=False)
+class Active:
+    """A fault that holds, and how much of it now.
+
+    Parameters
+    ----------
+    number : int
+        Names its draws.
+    fault : Fault
+        What it is.
+    strength : float
+        Share of its full strength.
     """
-    if isinstance(fault, schema.NodeFault):
-        return fault.node, ""
-    if isinstance(fault, schema.RegionLoss):
-        return fault.region, ""
-    if isinstance(fault, schema.Partition):
-        return "|".join("+".join(group) for group in fault.groups), "one way" if fault.one_way else ""
+
+    number: int
+    fault: schema.Fault
+    strength: float = 1.0
+
+
+def detail(fault: schema.Fault) -> str:
+    """Strength of a fault, for people, such as ``+500 ms one way, ramp 60 s``; empty where it has none."""
+    said = []
     if isinstance(fault, schema.LinkFault):
-        target = "|".join(fault.between) if fault.between else str(fault.target)
-        return target, f"+{fault.added_ms:g} ms one way" if fault.kind == "latency" else f"{fault.probability:.2%} lost"
-    if isinstance(fault, schema.BandwidthFault):
-        return fault.target, f"{fault.uplink_mbit_per_s:g} Mbit/s"
-    if isinstance(fault, schema.HostFault):
-        return fault.target, f"{fault.factor:.0%} left"
-    return "clients", f"load x {fault.factor:g}"
+        latency = fault.kind == "latency"
+        said.append(f"+{fault.added_ms:g} ms one way" if latency else f"{fault.probability:.2%} lost")
+    elif isinstance(fault, schema.BandwidthFault):
+        said.append(f"{fault.uplink_mbit_per_s:g} Mbit/s")
+    elif isinstance(fault, schema.HostFault):
+        said.append(f"{fault.factor:.0%} left")
+    elif isinstance(fault, schema.ClockFault):
+        said.append(f"{fault.offset_ms:+g} ms")
+    elif isinstance(fault, schema.LoadSurge):
+        said.append(f"load x {fault.factor:g}")
+    if isinstance(fault, schema.Partition | schema.LinkFault) and fault.one_way:
+        said.append("only what it sends")
+    if isinstance(fault, schema.Gradual) and fault.ramp_s > 0:
+        said.append(f"ramp {fault.ramp_s:g} s")
+    return ", ".join(said)
+
+
+def ramp(ramp_ns: int, length_ns: int) -> list[tuple[int, float]]:
+    """When the strength of a fault changes, nanoseconds from its onset, and to which share of the full one.
+
+    >>> ramp(0, 100), ramp(20, 100)[:2], ramp(20, 100)[-1]
+    ([(0, 1.0)], [(0, 0.025), (1, 0.075)], (99, 0.025))
+    """
+    if ramp_ns == 0:
+        return [(0, 1.0)]
+    rise = [(ramp_ns * step // RAMP_STEPS, (step + 0.5) / RAMP_STEPS) for step in range(RAMP_STEPS)]
+    strengths = [strength for _, strength in rise]
+    fall = [(length_ns - ramp_ns + at, s) for (at, _), s in zip(rise, strengths[::-1], strict=True)]
+    return list(dict([*rise, (ramp_ns, 1.0), *(fall if length_ns < NEVER else [])]).items())  # one strength a moment
 
 
 class Injector:
@@ -92,34 +138,57 @@ class Injector:
         self._balancing = balancing
         self._workload = workload
         self._duration_ns = duration_ns
-        self._active: list[schema.Fault] = []
+        self._aim = Aim(mesh.deployment, seed=mesh.seed)
+        self._active: list[Active] = []
+        self._record_count = 0
         self._causes: list[set[str]] = [set() for _ in mesh.deployment.node]
         self._rate_tps = workload.rate_tps
         self._limits = [(1.0, 1.0)] * len(mesh.deployment.node)
         self._draws = Stream.of(mesh.seed, "faults.repair")
-        self._region = {region.name: i for i, region in enumerate(mesh.deployment.region)}
+        self._skew_ns = [0] * len(mesh.deployment.node)
         self._apply_queueing()
 
     def schedule(self, faults: tuple[schema.Fault, ...]) -> None:
         """Have all faults of a scenario happen."""
         for number, fault in enumerate(faults):
-            self._mesh.env.process(self._run(number, fault))
+            self.inject(fault, number)
 
     def inject(self, fault: schema.Fault, number: int) -> None:
-        """Have one more fault happen from now on, its start counted from now; decided while the run goes on."""
-        self._mesh.env.process(self._run(number, fault))
+        """Have a fault happen, its start counted from now; also decided while the run goes on.
 
-    def _run(self, number: int, fault: schema.Fault) -> Generator[simpy.Event, Any, None]:
-        yield self._mesh.env.timeout(seconds_to_ns(fault.start_s))
+        Parameters
+        ----------
+        fault : Fault
+            What happens.
+        number : int
+            Names its draws among the faults of the run.
+        """
+        for part in self._aim.parts(number, fault):
+            self._mesh.env.process(self._run(Active(number, part)))
+
+    def _run(self, active: Active) -> Generator[simpy.Event, Any, None]:
+        fault, env = active.fault, self._mesh.env
+        yield env.timeout(seconds_to_ns(fault.start_s))
         start = self._mesh.now
-        length = self._length_ns(number, fault)
-        target, detail = describe(fault)
+        length = self._length_ns(active.number, fault)
         end = min(start + length, self._duration_ns)
-        self._mesh.record(FaultRecord(fault.kind, target, start, end, detail))
-        self._begin(number, fault)
+        target = self._aim.name(active.number, fault)
+        row, self._record_count = self._record_count, self._record_count + 1
+        self._mesh.record(FaultRecord(fault.kind, target, start, end, detail(fault)))
+        ramp_ns = seconds_to_ns(fault.ramp_s) if isinstance(fault, schema.Gradual) else 0
+        for at_ns, strength in ramp(ramp_ns, length):
+            if at_ns > 0:
+                yield env.timeout(start + at_ns - self._mesh.now)
+            active.strength = strength
+            self._mesh.record(FaultStepRecord(row, self._mesh.now, strength))
+            self._mesh.plane.freeze(self._mesh.now)
+            if active not in self._active:
+                self._begin(active)
+            self._compose()
         if length < NEVER:
-            yield self._mesh.env.timeout(length)
-            self._end(number, fault)
+            yield env.timeout(start + length - self._mesh.now)
+            self._mesh.record(FaultStepRecord(row, self._mesh.now, 0.0))
+            self._end(active)
 
     def _length_ns(self, number: int, fault: schema.Fault) -> int:
         if fault.duration_s is not None:
@@ -131,40 +200,34 @@ class Injector:
             median, sigma = times.restart_median_s, times.restart_sigma
         else:
             median, sigma = times.host_repair_median_s, times.host_repair_sigma
-        return seconds_to_ns(self._draws.lognormal(median, sigma, self._node(fault.node), number))
+        return seconds_to_ns(self._draws.lognormal(median, sigma, self._aim.nodes(number, fault)[0], number))
 
-    def _begin(self, number: int, fault: schema.Fault) -> None:
-        self._mesh.plane.freeze(self._mesh.now)
-        self._active.append(fault)
-        for node in self._nodes_lost_by(fault):
-            self._take_down(node, f"{fault.kind} {number}")
-        if isinstance(fault, schema.RegionLoss):
-            self._balancing.lose_region(self._region[fault.region])
-        self._compose()
+    def _begin(self, active: Active) -> None:
+        self._active.append(active)
+        for node in self._nodes_lost_by(active):
+            self._take_down(node, f"{active.fault.kind} {active.number}")
+        if isinstance(active.fault, schema.RegionLoss):
+            self._balancing.lose_region(self._aim.region(active.fault.region))
 
-    def _end(self, number: int, fault: schema.Fault) -> None:
+    def _end(self, active: Active) -> None:
+        fault, number = active.fault, active.number
         self._mesh.plane.freeze(self._mesh.now)
-        self._active.remove(fault)
+        self._active.remove(active)
         self._compose()
-        for node in self._nodes_lost_by(fault):
+        for node in self._nodes_lost_by(active):
             self._bring_back(number, node, f"{fault.kind} {number}", fault.kind == "process-crash")
         if isinstance(fault, schema.RegionLoss) and not self._is_lost(fault.region):
-            self._balancing.restore_region(self._region[fault.region])
+            self._balancing.restore_region(self._aim.region(fault.region))
 
     def _is_lost(self, region: str) -> bool:
-        return any(isinstance(fault, schema.RegionLoss) and fault.region == region for fault in self._active)
+        losses = [active.fault for active in self._active if isinstance(active.fault, schema.RegionLoss)]
+        return any(fault.region == region for fault in losses)
 
     # ---------------------------------------------------------------------------------------- nodes
 
-    def _node(self, name: str) -> int:
-        return next(i for i, node in enumerate(self._mesh.deployment.node) if node.id == name)
-
-    def _nodes_lost_by(self, fault: schema.Fault) -> list[int]:
-        if isinstance(fault, schema.NodeFault):
-            return [self._node(fault.node)]
-        if isinstance(fault, schema.RegionLoss):
-            return [i for i, node in enumerate(self._mesh.deployment.node) if node.region == fault.region]
-        return []
+    def _nodes_lost_by(self, active: Active) -> list[int]:
+        lost = isinstance(active.fault, schema.NodeFault | schema.RegionLoss)
+        return self._aim.nodes(active.number, active.fault) if lost else []
 
     def _take_down(self, node: int, cause: str) -> None:
         first = not self._causes[node]
@@ -218,27 +281,31 @@ class Injector:
     # ---------------------------------------------------------------------------------------- links
 
     def _compose(self) -> None:
-        """State of links, machines and load from the faults that hold now."""
+        """State of links, machines, clocks and load from the faults that hold now."""
         restore(self._links, self._healthy)
         limits = [(1.0, 1.0)] * len(self._limits)
+        skew_ns = [0] * len(self._skew_ns)
         rate = self._workload.rate_tps
-        for fault in self._active:
+        for active in self._active:
+            fault, number, strength = active.fault, active.number, active.strength
             if isinstance(fault, schema.Partition):
-                self._cut(fault)
+                self._links.cut[self._aim.paths(number, fault)] = 1
             elif isinstance(fault, schema.LinkFault):
-                self._worsen(fault)
+                self._worsen(fault, self._aim.paths(number, fault), strength)
             elif isinstance(fault, schema.BandwidthFault):
-                limit = round(fault.uplink_mbit_per_s * BITS_PER_MBIT)
-                for endpoint in self._endpoints(fault.target):
-                    self._links.uplink_bit_per_s[endpoint] = min(limit, self._links.uplink_bit_per_s[endpoint])
+                self._narrow(fault, self._aim.uplinks(number, fault), strength)
             elif isinstance(fault, schema.HostFault):
-                for node in (n for n in self._endpoints(fault.target) if n < len(limits)):
+                factor = 1.0 + (fault.factor - 1.0) * strength
+                for node in self._aim.nodes(number, fault):
                     cpu, memory = limits[node]
-                    cpu = cpu * fault.factor if fault.kind == "cpu" else cpu
-                    limits[node] = (cpu, memory * fault.factor if fault.kind == "memory" else memory)
+                    limits[node] = (cpu * factor, memory) if fault.kind == "cpu" else (cpu, memory * factor)
+            elif isinstance(fault, schema.ClockFault):
+                for node in self._aim.nodes(number, fault):
+                    skew_ns[node] += ms_to_ns(fault.offset_ms * strength)
             elif isinstance(fault, schema.LoadSurge):
-                rate *= fault.factor
+                rate *= 1.0 + (fault.factor - 1.0) * strength
         self._apply_limits(limits)
+        self._apply_skew(skew_ns)
         if rate != self._rate_tps:
             self._mesh.plane.set_rate(rate, self._mesh.now)
             self._rate_tps = rate
@@ -256,6 +323,11 @@ class Injector:
                 self._mesh.nodes[node].machine.scale(cpu_factor=after[0], memory_factor=after[1])
         self._limits = limits
 
+    def _apply_skew(self, skew_ns: list[int]) -> None:
+        for node, before, after in zip(self._mesh.nodes, self._skew_ns, skew_ns, strict=True):
+            node.clock_offset_ns += after - before
+        self._skew_ns = skew_ns
+
     def _apply_queueing(self) -> None:
         """Small messages queue while the flood is configured to take more of an uplink than the limit."""
         wire = self._mesh.protocol.wire
@@ -265,33 +337,12 @@ class Injector:
         share = small_traffic_share(self._rate_tps, size, peers, slowest)
         self._links.queueing[0] = int(share >= wire.small_share_max)
 
-    def _endpoints(self, name: str) -> list[int]:
-        """Endpoints of a region (its nodes and its balancer), or of one node."""
-        deployment = self._mesh.deployment
-        if name not in self._region:
-            return [self._node(name)]
-        nodes = [i for i, node in enumerate(deployment.node) if node.region == name]
-        return [*nodes, len(deployment.node) + self._region[name]]
+    def _worsen(self, fault: schema.LinkFault, paths: Flags, strength: float) -> None:
+        self._links.added_ns[paths] += ms_to_ns(fault.added_ms * strength)
+        kept = (1.0 - self._links.loss[paths]) * (1.0 - fault.probability * strength)
+        self._links.loss[paths] = 1.0 - kept
 
-    def _cut(self, fault: schema.Partition) -> None:
-        groups = [[end for name in group for end in self._endpoints(name)] for group in fault.groups]
-        for i, group in enumerate(groups):
-            for j, other in enumerate(groups):
-                if i == j or (fault.one_way and i != 0):
-                    continue
-                for source in group:
-                    self._links.cut[source, other] = 1
-
-    def _worsen(self, fault: schema.LinkFault) -> None:
-        everywhere = list(range(self._links.cut.shape[0]))
-        if fault.between:
-            sides = (self._endpoints(fault.between[0]), self._endpoints(fault.between[1]))
-        else:
-            ends = self._endpoints(str(fault.target))
-            sides = (ends, [end for end in everywhere if end not in ends])
-        added_ns = ms_to_ns(fault.added_ms)
-        for sources, targets in (sides, sides[::-1]):
-            for source in sources:
-                self._links.added_ns[source, targets] += added_ns
-                kept = 1.0 - self._links.loss[source, targets]
-                self._links.loss[source, targets] = 1.0 - kept * (1.0 - fault.probability)
+    def _narrow(self, fault: schema.BandwidthFault, uplinks: list[int], strength: float) -> None:
+        full = self._healthy.uplink_bit_per_s[uplinks]
+        limit = np.rint(full + (fault.uplink_mbit_per_s * BITS_PER_MBIT - full) * strength).astype(np.int64)
+        self._links.uplink_bit_per_s[uplinks] = np.minimum(limit, self._links.uplink_bit_per_s[uplinks])

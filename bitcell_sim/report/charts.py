@@ -141,7 +141,7 @@ def timeline(run: RunData) -> LabFigure:
     end_s = run.simulated_s
     flow = series.throughput(series.table(run, "transactions"), end_s)
     waiting = series.pending(series.table(run, "samples"))
-    bands = series.fault_bands(series.table(run, "faults"), end_s)
+    bands = series.fault_bands(run)
     with rc_context(STYLE):
         figure = LabFigure(figsize=(9, 4.6), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1.3, 1])
@@ -352,7 +352,8 @@ def _limit_line(axes: Axes, limit: float, label: str, *, vertical: bool) -> None
 
 def _fault_bands(axes: Axes, bands: Sequence[series.Band], *, labels: bool) -> None:
     for index, band in enumerate(bands):
-        axes.axvspan(band.start_s, band.end_s, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
+        for start_s, end_s, strength in band.profile or [(band.start_s, band.end_s, 1.0)]:
+            axes.axvspan(start_s, end_s, color=ORANGE, alpha=0.16 * strength, linewidth=0, zorder=0)
         axes.axvline(band.start_s, color=ORANGE, linewidth=0.9, alpha=0.8, zorder=0)
         if labels:
             axes.annotate(

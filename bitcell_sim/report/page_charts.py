@@ -78,13 +78,13 @@ def pending_chart(run: RunData) -> Chart:
 
 
 def _over_time(run: RunData) -> Chart:
-    bands = series.fault_bands(series.table(run, "faults"), run.simulated_s)
+    bands = series.fault_bands(run)
     return {
         "x_kind": "clock",
         "x_label": "time from start (min:s)",
         "x_range": [0, run.simulated_s],
         "sync": "time",
-        "bands": [[band.start_s, band.end_s, band.label] for band in bands],
+        "bands": [[band.start_s, band.end_s, band.label, *([band.profile] if band.profile else [])] for band in bands],
     }
 
 

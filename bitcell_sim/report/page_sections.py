@@ -232,7 +232,7 @@ def band_rows(run: RunData) -> Rows:
             "width": round(100 * (band.end_s - band.start_s) / end_s, 3),
             "label": band.label,
         }
-        for band in series.fault_bands(series.table(run, "faults"), end_s)
+        for band in series.fault_bands(run)
     ]
 
 

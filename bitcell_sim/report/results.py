@@ -122,7 +122,7 @@ class Run:
         counted = series.books(series.table(self.data, "transactions"))
         states = ", ".join(f"{count:,} {state}" for state, count in counted.items() if count)
         blocks = series.table(self.data, "blocks")["state"].value_counts()
-        faults = series.fault_bands(series.table(self.data, "faults"), self.simulated_s)
+        faults = series.fault_bands(self.data)
         violated = ", ".join(f"{found.property}: {found.detail}" for found in self.violations)
         rows = {
             "Simulated": f"{series.clock(self.simulated_s)} min:s, {len(self.scenario.deployment.node)} nodes",

@@ -29,11 +29,20 @@ LAG_BLOCKS = 2  # one block behind is normal while a block is under way
 
 @dataclass(frozen=True)
 class Band:
-    """One fault on the time axis, in seconds from the start."""
+    """One fault on the time axis, in seconds from the start.
+
+    Parameters
+    ----------
+    start_s, end_s, label
+        Where it is, and what it says.
+    profile : tuple of (float, float, float)
+        Pieces from and to a moment with a share of its full strength; empty where it is full all along.
+    """
 
     start_s: float
     end_s: float
     label: str
+    profile: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,16 +155,26 @@ def worse_direction(samples: LatencySamples, pair: Pair) -> Floats | None:
     return max(found, key=lambda values: float(np.quantile(values, 0.95))) if found else None
 
 
-def fault_bands(faults: pd.DataFrame, end_s: float) -> list[Band]:
-    """Faults as bands on the time axis, in the order of their onset."""
+def fault_bands(run: RunData) -> list[Band]:
+    """Faults of a run as bands on the time axis, in the order of their onset."""
+    end_s = run.simulated_s
+    steps = run.tables.get("fault_steps")  # runs stored before faults had ramps have none
     bands = []
-    ordered = faults.sort_values("start_ms", kind="stable")
+    ordered = table(run, "faults").sort_values("start_ms", kind="stable")
     columns = [ordered[name].tolist() for name in ("kind", "target", "detail", "start_ms", "end_ms")]
-    for kind, target, detail, start_ms, end_ms in zip(*columns, strict=True):
+    for row, kind, target, detail, start_ms, end_ms in zip(ordered.index, *columns, strict=True):
         label = " ".join(str(part) for part in (f"{kind}:", target, detail) if part)
         last_s = min(end_ms / MS_PER_S, end_s) if np.isfinite(end_ms) else end_s
-        bands.append(Band(start_ms / MS_PER_S, last_s, label))
+        mine = [] if steps is None else steps[steps["fault"] == row][["at_ms", "strength_ratio"]].to_numpy().tolist()
+        bands.append(Band(start_ms / MS_PER_S, last_s, label, _profile(mine, last_s)))
     return bands
+
+
+def _profile(steps: Sequence[Sequence[float]], last_s: float) -> tuple[tuple[float, float, float], ...]:
+    """Pieces of a fault's strength; none where it is full all along."""
+    ends = [at_ms / MS_PER_S for at_ms, _ in steps[1:]] + [last_s]
+    pieces = [(at_ms / MS_PER_S, end, share) for (at_ms, share), end in zip(steps, ends, strict=False) if share > 0]
+    return tuple(pieces) if len(pieces) > 1 else ()
 
 
 def throughput(transactions: pd.DataFrame, end_s: float, window_s: float = WINDOW_S) -> Throughput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -109,8 +110,20 @@ def test_a_partition_sets_nodes_apart(run_of: Runs) -> None:
 
 
 def test_faults_become_bands(run_of: Runs) -> None:
-    bands = series.fault_bands(run_of("region-loss-ap-southeast").tables["faults"], 1200.0)
+    bands = series.fault_bands(run_of("region-loss-ap-southeast"))
     assert bands == [series.Band(300.0, 600.0, "region-loss: ap-southeast")]
+
+
+def test_a_ramp_is_a_band_of_growing_strength(run_of: Runs) -> None:
+    (band,) = series.fault_bands(run_of("slow-world"))
+    assert (band.start_s, band.end_s, band.label) == (300.0, 720.0, "latency: all nodes +500 ms one way, ramp 60 s")
+    starts, ends, strengths = (list(column) for column in zip(*band.profile, strict=True))
+    assert (starts[0], ends[-1]) == (300.0, 720.0)
+    assert starts[1:] == ends[:-1]
+    assert (strengths[0], strengths[20], strengths[-1]) == (0.025, 1.0, 0.025)
+    assert (starts[20], ends[20]) == (360.0, 660.0)
+    older = {name: frame for name, frame in run_of("slow-world").tables.items() if name != "fault_steps"}
+    assert series.fault_bands(replace(run_of("slow-world"), tables=older)) == [series.Band(300.0, 720.0, band.label)]
 
 
 def test_recovery_stages_count_from_the_crash(run_of: Runs) -> None:

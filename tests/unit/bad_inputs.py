@@ -476,8 +476,8 @@ def fault_cases() -> Iterator[Case]:
     )
     yield Case(
         "fault-key-of-other",
-        (FILE, "fault.0.region: unknown key", "node"),
-        one('kind = "process-crash"\nnode = "us-east-1"\nregion = "us-east"'),
+        (FILE, "fault.0.probability: unknown key"),
+        one('kind = "process-crash"\nnode = "us-east-1"\nprobability = 0.5'),
     )
     yield Case(
         "fault-after-end",
@@ -491,7 +491,7 @@ def fault_cases() -> Iterator[Case]:
     )
     yield Case(
         "link-both",
-        (FILE, "fault.0: both between and target"),
+        (FILE, "fault.0: both between and target; give one of them"),
         one('kind = "latency"\nbetween = ["us-east", "us-west"]\ntarget = "us-east"\nadded_ms = 5'),
     )
     yield Case("link-neither", (FILE, "fault.0: neither between nor target"), one('kind = "latency"\nadded_ms = 5'))
@@ -507,7 +507,7 @@ def fault_cases() -> Iterator[Case]:
     )
     yield Case(
         "between-unknown",
-        (FILE, "fault.0.between.1: no region 'us-wst'", "did you mean 'us-west'?"),
+        (FILE, "fault.0.between.1: no region or node 'us-wst'", "did you mean 'us-west'?"),
         one('kind = "loss"\nbetween = ["us-east", "us-wst"]\nprobability = 0.5'),
     )
     yield Case(
@@ -524,6 +524,46 @@ def fault_cases() -> Iterator[Case]:
         "groups-overlap",
         (FILE, "fault.0.groups.1.0: 'us-east-1' puts node 'us-east-1' into two places", "fault.0.groups.0.0"),
         one('kind = "partition"\ngroups = [["us-east"], ["us-east-1", "us-west"]]'),
+    )
+    yield Case(
+        "node-and-region",
+        (FILE, "fault.0: both node and region; give one of them"),
+        one('kind = "process-crash"\nnode = "us-east-1"\nregion = "us-east"'),
+    )
+    yield Case(
+        "node-neither",
+        (FILE, "fault.0: neither node nor region nor share_ratio; give one of them"),
+        one('kind = "host-loss"'),
+    )
+    yield Case(
+        "share-of-none",
+        (FILE, "fault.0.share_ratio: 0.05 of 7 nodes is none of them"),
+        one('kind = "bandwidth"\nshare_ratio = 0.05\nuplink_mbit_per_s = 5'),
+    )
+    yield Case(
+        "share-above-all",
+        (FILE, "fault.0.share_ratio: 1.5", "at most 1"),
+        one('kind = "partition"\nshare_ratio = 1.5'),
+    )
+    yield Case(
+        "ramp-too-long",
+        (FILE, "fault.0.ramp_s: 40 s up and as long down do not fit into duration_s, 60 s"),
+        one('kind = "load-surge"\nfactor = 2\nramp_s = 40\nduration_s = 60'),
+    )
+    yield Case(
+        "ramp-of-one-node",
+        (FILE, "fault.0.ramp_s: one node goes at once"),
+        one('kind = "process-crash"\nnode = "us-east-1"\nramp_s = 10'),
+    )
+    yield Case(
+        "ramp-of-a-cut",
+        (FILE, "fault.0.ramp_s: unknown key"),
+        one('kind = "partition"\nshare_ratio = 0.5\nramp_s = 10'),
+    )
+    yield Case(
+        "clock-right",
+        (FILE, "fault.0.offset_ms: 0 ms changes nothing"),
+        one('kind = "clock-skew"\ntarget = "us-east"\noffset_ms = 0'),
     )
     yield Case("groups-one", (FILE, "fault.0.groups: has 1 group"), one('kind = "partition"\ngroups = [["us-east"]]'))
     yield Case(

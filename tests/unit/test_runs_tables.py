@@ -97,7 +97,7 @@ def test_the_page_names_its_version() -> None:
 
 
 def test_the_moments_are_columns(tables: Tables) -> None:
-    assert set(tables) - set(MOMENT) == {"battles", "faults", "messages"}
+    assert set(tables) - set(MOMENT) == {"battles", "fault_steps", "faults", "messages"}
     for name, column in MOMENT.items():
         assert column in tables[name]
 

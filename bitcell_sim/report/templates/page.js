@@ -19,10 +19,15 @@
   const drawBands = (chart) => (u) => {
     const { ctx, bbox } = u;
     ctx.save();
-    for (const [from, to] of chart.bands) {
+    for (const [from, to, , profile] of chart.bands) {
       const a = u.valToPos(from, "x", true), b = u.valToPos(to, "x", true);
       ctx.fillStyle = colour("band");
-      ctx.fillRect(a, bbox.top, Math.max(b - a, 2), bbox.height);
+      for (const [start, end, strength] of profile || [[from, to, 1]]) {
+        const left = profile ? u.valToPos(start, "x", true) : a, right = profile ? u.valToPos(end, "x", true) : b;
+        ctx.globalAlpha = strength;
+        ctx.fillRect(left, bbox.top, Math.max(right - left, profile ? 0 : 2), bbox.height);
+      }
+      ctx.globalAlpha = 1;
       ctx.fillStyle = colour("band-edge");
       ctx.fillRect(a, bbox.top, uPlot.pxRatio * 1.5, bbox.height);
     }
