@@ -54,6 +54,7 @@ from bitcell_sim.config.protocol import (
     Mempool,
     Proof,
     Protocol,
+    Quirks,
     Round,
     Wire,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "Proofs",
     "Protocol",
     "ProverFamily",
+    "Quirks",
     "Recovery",
     "Region",
     "RegionLoss",

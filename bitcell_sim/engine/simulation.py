@@ -159,7 +159,8 @@ class Simulation:
             seed=self.seed,
             before_turn=lambda: self.plane.advance(int(self.env.now)),
         )
-        miners = Miners(self.scenario.miner, [node.id for node in deployment.node], seed=self.seed)
+        names = [node.id for node in deployment.node]
+        miners = Miners(self.scenario.miner, names, seed=self.seed, same_gliders=protocol.quirks.same_gliders)
         self.mesh = Mesh(
             env=self.env,
             deployment=deployment,
@@ -167,7 +168,7 @@ class Simulation:
             state=shared.nodes,
             transport=transport,
             plane=self.plane,
-            arena=Arena(self.record, miners.glider, seed=self.seed),
+            arena=Arena(self.record, miners.glider, seed=self.seed, quirks=protocol.quirks),
             miners=miners,
             ledger=Ledger(protocol.trust, len(deployment.node)),
             record=self.record,
