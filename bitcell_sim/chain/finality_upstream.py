@@ -27,8 +27,9 @@ class UpstreamVoting(HeightVoting):
     locking : bool
         Whether a majority of prevotes binds the node. Without, it prevotes the heaviest block it holds in every round.
     summed : bool
-        Whether votes add up over rounds. A node then precommits a block once, in the round in which it sees the
-        majority, and goes on counting when a block is final: another one can become final beside it.
+        Whether votes add up over rounds. A node then precommits a block in the round in which it sees the majority,
+        and in later ones as long as it prevotes it. It goes on counting when a block is final: another one can become
+        final beside it.
     """
 
     def __init__(self, me: int, height: int, stakes: Sequence[int], *, locking: bool, summed: bool) -> None:
@@ -84,9 +85,9 @@ class UpstreamVoting(HeightVoting):
     def _calls_for_precommit(self, number: int, block: Block) -> bool:
         if self._locking and self.lock is not block:
             return False
-        if self._summed:
-            return all(vote.block is not block for vote in self._cast.values() if vote.kind is VoteKind.PRECOMMIT)
-        return number == self.round
+        own = self._cast.get((self.round, VoteKind.PREVOTE))
+        again = self._summed and own is not None and own.block is block
+        return again or number == self.round
 
     def _prevote_majorities(self) -> list[tuple[int, Block]]:
         """Blocks that a majority has prevoted, each with the round of its majority."""

@@ -181,6 +181,7 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     why = (
         f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take"
         f" about {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
+        + _vanished(evidence, "at-limit")
     )
     beside: dict[str, float | None] = {
         "final_over_offered_at_limit": share,
@@ -202,9 +203,18 @@ def _finality(target: Target, evidence: Evidence) -> Found:
     why = (
         f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
         f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
+        + _vanished(evidence, "steady")
     )
     beside: dict[str, float | None] = {"p50_s": p50, "block_p95_s": block_p95}
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
+
+
+def _vanished(evidence: Evidence, kind: Kind) -> str:
+    """What pools that key transactions by price and second have dropped in silence, in words."""
+    if not evidence.scenario.protocol.quirks.price_second_key:
+        return ""
+    share = float(np.mean([run.lost_share for run in evidence.measured[kind]]))
+    return f"; {share:.0%} of the accepted vanish, for a pool keeps one transaction of a price and second"
 
 
 # ------------------------------------------------------------------------------------------------ proofs
@@ -232,7 +242,7 @@ def _proof_time(target: Target, evidence: Evidence) -> Found:
     predicted = prediction(evidence.scenario)
     hardware = evidence.scenario.deployment.hardware
     if not jobs:
-        return Estimate(None, None, None, 0), "no proof was computed", evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
     spread = clustered_quantile(demanded, P95, seed=evidence.seed)
     low = (
         min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
@@ -260,7 +270,7 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
     shares = [run.utilisation for run in runs if np.isfinite(run.utilisation) and len(run.demanded_s)]
     if not shares:
-        return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
     estimate = mean_interval(shares)
     missing = sum(run.missing for run in runs) / max(1, sum(run.due for run in runs))
     timing, count = evidence.scenario.protocol.round, len(evidence.scenario.deployment.node) - 1
@@ -273,7 +283,14 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     return estimate, why, evidence.runs("steady"), {"missing_share": missing}
 
 
+def _no_proof(evidence: Evidence) -> str:
+    off = evidence.scenario.protocol.proof.mode == "off"
+    return "the protocol proves nothing (proof.mode is off)" if off else "no proof was demanded"
+
+
 def _proof_memory(target: Target, evidence: Evidence) -> Found:
+    if evidence.scenario.protocol.proof.mode == "off":
+        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
     predicted = prediction(evidence.scenario)
     memory_gb = predicted.memory_bytes / BYTES_PER_GB
     estimate = deterministic(memory_gb, len(evidence.measured["steady"]))
