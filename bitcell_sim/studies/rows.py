@@ -202,8 +202,7 @@ def _finality(target: Target, evidence: Evidence) -> Found:
     rate = evidence.scenario.workload.rate_tps
     why = (
         f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
-        f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
-        + _vanished(evidence, "steady")
+        f" the votes on a block then take {block_p95 or 0:.2f} s at p95" + _vanished(evidence, "steady")
     )
     beside: dict[str, float | None] = {"p50_s": p50, "block_p95_s": block_p95}
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside

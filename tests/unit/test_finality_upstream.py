@@ -162,9 +162,7 @@ def test_with_locks_and_without_sums_it_is_the_usual_voting(inputs: list[tuple[s
     usual = HeightVoting(0, 1, EQUAL)
     other = UpstreamVoting(0, 1, EQUAL, locking=True, summed=False)
     for name, what in inputs:
-        one, two = (
-            at.begin(what) if name == "begin" else getattr(at, f"on_{name}")(what) for at in (usual, other)
-        )
+        one, two = (at.begin(what) if name == "begin" else getattr(at, f"on_{name}")(what) for at in (usual, other))
         assert one == two
         assert (usual.round, usual.lock, usual.lock_round, usual.final) == (
             other.round,
