@@ -21,14 +21,14 @@ than one final block; the 95 % interval is Wilson's, and for none of N heights t
 Answer
 ------
 The printed verdict, and docs/figures/double_finality.png: above the schedule as built, below the search. In short: yes,
-as built, with a slow region and a cut node or two; each of the two ways alone is enough too, if rarely; never with locks
-and votes counted by round.
+as built, with a slow region and a cut; each of the two ways alone is enough too; never with locks and votes by round.
 
 Limits
 ------
 All nodes are honest. What a node votes for in a new round is this lab's: the heaviest block it holds. Upstream does not
-say, and has neither votes on the wire nor time-outs; these are wired as RC3's documents describe. The rate is one of these
-schedules, with far more faults than any network has; that it is above zero is the finding.
+say, and has neither votes on the wire nor time-outs; these are wired as RC3's documents describe. Trust is asked of
+nobody, as built, or the storms would shut miners out. The rate is one of these schedules, with far more faults than any
+network has; that it is above zero is the finding.
 """
 
 from __future__ import annotations
@@ -144,6 +144,7 @@ def attempt(trial: Trial) -> Count:
         f"duration_s={LENGTH_S}",
         "workload.rate_tps=0.2",
         "protocol.proof.mode=off",
+        "protocol.trust.enforced=false",
         f"protocol.finality.timeout_s={trial.timeout_s}",
         f"protocol.finality.timeout_step_s={trial.timeout_s / 2}",
     ]

@@ -57,9 +57,7 @@ class Arena:
     revealed outputs in the miners' order, as upstream's ``combine_vrf_outputs`` (crates/bitcell-crypto/src/vrf.rs).
     """
 
-    def __init__(
-        self, record: Callable[[BattleRecord], None], reveal: Reveal, *, seed: int, quirks: Quirks
-    ) -> None:
+    def __init__(self, record: Callable[[BattleRecord], None], reveal: Reveal, *, seed: int, quirks: Quirks) -> None:
         self._record = record
         self._reveal = reveal
         self._quirks = quirks

@@ -9,6 +9,7 @@ import pytest
 
 from bitcell_sim.chain.battle import Glider, Pattern
 from bitcell_sim.chain.contest import Arena
+from bitcell_sim.chain.miners import Miners
 from bitcell_sim.config import catalog
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import Quirks, Scenario
@@ -18,8 +19,12 @@ SWITCHES = tuple(Quirks.model_fields)
 SEVEN = tuple(range(7))
 
 
-def arena(**switches: bool) -> Arena:
-    return Arena(lambda record: None, seed=1, quirks=Quirks(**switches))
+def miners(*, same_gliders: bool) -> Miners:
+    return Miners([], [f"node-{number}" for number in SEVEN], seed=1, same_gliders=same_gliders)
+
+
+def arena(*, same_gliders: bool = False, **switches: bool) -> Arena:
+    return Arena(lambda record: None, miners(same_gliders=same_gliders).glider, seed=1, quirks=Quirks(**switches))
 
 
 # ---------------------------------------------------------------------------------------------- switches
@@ -30,6 +35,7 @@ def test_all_are_off_as_designed_and_on_as_built() -> None:
     assert set(designed.quirks.model_dump().values()) == {False}
     assert set(built.quirks.model_dump().values()) == {True}
     assert (designed.proof.mode, built.proof.mode) == ("pipelined", "off")
+    assert (designed.trust.enforced, built.trust.enforced) == (True, False)
     assert built.mempool == designed.mempool  # 10,000, and nothing ever leaves it but into a block: the same in both
 
 
@@ -73,9 +79,10 @@ def test_neighbours_in_the_list_fight_without_a_shuffle() -> None:
 
 
 def test_every_miner_reveals_the_same() -> None:
-    gliders = {arena(same_gliders=True).glider(height, 0, miner) for height in (1, 9) for miner in SEVEN}
+    same, own = (miners(same_gliders=same) for same in (True, False))
+    gliders = {same.glider(height, 0, miner) for height in (1, 9) for miner in SEVEN}
     assert gliders == {Glider(Pattern.STANDARD, energy=100, x=100, y=100)}
-    assert len({arena().glider(1, 0, miner) for miner in SEVEN}) > 1
+    assert len({own.glider(1, 0, miner) for miner in SEVEN}) > 1
 
 
 def test_of_seven_equal_miners_in_list_order_only_the_first_and_the_fifth_can_win() -> None:
