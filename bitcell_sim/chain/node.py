@@ -237,6 +237,8 @@ class Node:
             raise
 
     def _make_block(self, height: int, attempt: int, contest: Contest) -> Steps:
+        if self.mesh.protocol.quirks.signature_mismatch and self.mesh.plane.pending(self.index, self.mesh.now):
+            return
         miner_count = len(contest.miners)
         evidence = self.mesh.ledger.testimony(self.head, contest, self._committed(height, attempt), self.accused)
         place = (height, attempt, self.index, self.head, miner_count, evidence)

@@ -124,6 +124,11 @@ class Quirks(Section):
     chain_in_memory: bool = Field(
         default=False, description="A restarted process has lost its chain, its lock and the votes it cast."
     )
+    no_peers: bool = Field(default=False, description="Nodes dial nobody, and each has a genesis of its own.")
+    signature_mismatch: bool = Field(
+        default=False,
+        description="A transaction's signature fails the check of blocks: a node that holds one makes none.",
+    )
 
 
 class Protocol(Section):

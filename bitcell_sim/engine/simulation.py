@@ -135,7 +135,8 @@ class Simulation:
         uplink, loss = deployment.hardware.uplink_mbit_per_s, self.scenario.latency.jitter.loss_probability
         self._healthy = healthy_links(endpoints, uplink, loss)
         n = len(deployment.node)
-        nodes = Nodes(np.full(n, UP, np.uint8), np.zeros(n, np.int64), settled_peers(deployment))
+        peers = np.zeros((n, n), np.uint8) if self.scenario.protocol.quirks.no_peers else settled_peers(deployment)
+        nodes = Nodes(np.full(n, UP, np.uint8), np.zeros(n, np.int64), peers)
         return Shared(paths, healthy_links(endpoints, uplink, loss), nodes, new_balancers(deployment))
 
     def _build_plane(self, plane: str, shared: Shared) -> KernelPlane | Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bitcell_sim.config.schema import LatencySource, Scenario
 from bitcell_sim.studies.measures import Kind, Measurement, Task
 from bitcell_sim.studies.plan import Size, round_s
+from bitcell_sim.studies.reasons import obstacles
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Variant = Callable[[Sequence[str]], Scenario]
@@ -53,6 +54,8 @@ def candidates(row: Row, scenario: Scenario, variant: Variant) -> list[Candidate
     variant : callable
         The scenario with further ``--set`` options.
     """
+    if obstacles(row.id, scenario):
+        return []  # what would have to change is what its sentence says
     if row.id.startswith("latency."):
         return list(_routes(row, scenario, variant))
     makers = {

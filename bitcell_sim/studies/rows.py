@@ -21,6 +21,7 @@ from bitcell_sim.analysis.estimates import (
 )
 from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.proving.cost import ProofConstants, ProofPrediction, predict
+from bitcell_sim.studies import reasons
 from bitcell_sim.studies.measures import Kind, Measurement
 from bitcell_sim.studies.plan import CRASH_SPACING_S
 
@@ -90,6 +91,7 @@ def make_row(target: Target, evidence: Evidence) -> Row:
     """Row of one target."""
     maker, _ = maker_of(target.id)
     estimate, why, how_much, beside = maker(target, evidence)
+    why = "; ".join(reasons.obstacles(target.id, evidence.scenario)) or why
     verdict: str = judge(estimate, target.limit, target.comparison)
     if target.id == "proof_time" and verdict == "pass" and (beside.get("killed_share") or 0.0) > KILLED_SHARE_MAX:
         verdict = "fail"
@@ -165,6 +167,10 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     runs = [run.throughput for run in evidence.measured["overload"] if run.throughput]
     estimate = t_interval_of_replicates([run.final_tps if np.isfinite(run.final_tps) else None for run in runs])
     offered = evidence.measured["overload"][0].offered_tps
+    how_much = f"{evidence.runs('overload')} at {offered:.0f} TPS offered"
+    if estimate.measured is None:
+        never = reasons.obstacles(target.id, evidence.scenario)
+        return deterministic(0.0, len(runs)) if never else estimate, "too few blocks became final", how_much, {}
     at_limit = [run.throughput.final_tps for run in evidence.measured["at-limit"] if run.throughput]
     share = float(np.mean(at_limit)) / target.limit
     round_s = float(np.mean([run.round_s for run in runs]))
@@ -181,7 +187,7 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     why = (
         f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take"
         f" about {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
-        + _vanished(evidence, "at-limit")
+        + reasons.vanished(evidence.scenario, [run.lost_share for run in evidence.measured["at-limit"]])
     )
     beside: dict[str, float | None] = {
         "final_over_offered_at_limit": share,
@@ -190,7 +196,7 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
         "gas_share": gas,
         "pool_full_share": float(np.mean([run.pool_full_share for run in runs])),
     }
-    return estimate, why, f"{evidence.runs('overload')} at {offered:.0f} TPS offered", beside
+    return estimate, why, how_much, beside
 
 
 def _finality(target: Target, evidence: Evidence) -> Found:
@@ -202,18 +208,11 @@ def _finality(target: Target, evidence: Evidence) -> Found:
     rate = evidence.scenario.workload.rate_tps
     why = (
         f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
-        f" the votes on a block then take {block_p95 or 0:.2f} s at p95" + _vanished(evidence, "steady")
+        f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
+        + reasons.vanished(evidence.scenario, [run.lost_share for run in runs])
     )
     beside: dict[str, float | None] = {"p50_s": p50, "block_p95_s": block_p95}
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
-
-
-def _vanished(evidence: Evidence, kind: Kind) -> str:
-    """What pools that key transactions by price and second have dropped in silence, in words."""
-    if not evidence.scenario.protocol.quirks.price_second_key:
-        return ""
-    share = float(np.mean([run.lost_share for run in evidence.measured[kind]]))
-    return f"; {share:.0%} of the accepted vanish, for a pool keeps one transaction of a price and second"
 
 
 # ------------------------------------------------------------------------------------------------ proofs
@@ -241,7 +240,7 @@ def _proof_time(target: Target, evidence: Evidence) -> Found:
     predicted = prediction(evidence.scenario)
     hardware = evidence.scenario.deployment.hardware
     if not jobs:
-        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     spread = clustered_quantile(demanded, P95, seed=evidence.seed)
     low = (
         min(spread.ci_low or np.inf, predicted.ci_low) if predicted.feasible or np.isfinite(predicted.ci_low) else None
@@ -269,7 +268,7 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     runs = [run.proofs for run in evidence.measured["steady"] if run.proofs]
     shares = [run.utilisation for run in runs if np.isfinite(run.utilisation) and len(run.demanded_s)]
     if not shares:
-        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     estimate = mean_interval(shares)
     missing = sum(run.missing for run in runs) / max(1, sum(run.due for run in runs))
     timing, count = evidence.scenario.protocol.round, len(evidence.scenario.deployment.node) - 1
@@ -282,14 +281,9 @@ def _proof_backlog(target: Target, evidence: Evidence) -> Found:
     return estimate, why, evidence.runs("steady"), {"missing_share": missing}
 
 
-def _no_proof(evidence: Evidence) -> str:
-    off = evidence.scenario.protocol.proof.mode == "off"
-    return "the protocol proves nothing (proof.mode is off)" if off else "no proof was demanded"
-
-
 def _proof_memory(target: Target, evidence: Evidence) -> Found:
     if evidence.scenario.protocol.proof.mode == "off":
-        return Estimate(None, None, None, 0), _no_proof(evidence), evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     predicted = prediction(evidence.scenario)
     memory_gb = predicted.memory_bytes / BYTES_PER_GB
     estimate = deterministic(memory_gb, len(evidence.measured["steady"]))
@@ -359,6 +353,8 @@ def _regional_failover(target: Target, evidence: Evidence) -> Found:
 
 def _uptime(target: Target, evidence: Evidence) -> Found:
     runs = evidence.measured["years"]
+    if reasons.obstacles(target.id, evidence.scenario):
+        return deterministic(0.0, len(runs)), "", "the deployment's own settings", {}
     estimate = mean_interval([100.0 * (1.0 - run.down_share) for run in runs])
     closed = 100.0 * runs[0].closed_form
     years = sum(run.simulated_s for run in runs) / 3600.0 / 8760.0

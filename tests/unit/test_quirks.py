@@ -12,10 +12,12 @@ from bitcell_sim.chain.contest import Arena
 from bitcell_sim.chain.miners import Miners
 from bitcell_sim.config import catalog
 from bitcell_sim.config.loader import load_scenario
-from bitcell_sim.config.schema import Quirks, Scenario
+from bitcell_sim.config.schema import Protocol, Quirks, Scenario
 from bitcell_sim.engine.simulation import simulate_once
+from bitcell_sim.studies.verify import Request, Size, verify
 
 SWITCHES = tuple(Quirks.model_fields)
+FATAL = {"no_peers", "signature_mismatch"}  # with these upstream's nodes make no chain
 SEVEN = tuple(range(7))
 
 
@@ -27,13 +29,18 @@ def arena(*, same_gliders: bool = False, **switches: bool) -> Arena:
     return Arena(lambda record: None, miners(same_gliders=same_gliders).glider, seed=1, quirks=Quirks(**switches))
 
 
+def on(protocol: Protocol) -> set[str]:
+    return {name for name, value in protocol.quirks.model_dump().items() if value}
+
+
 # ---------------------------------------------------------------------------------------------- switches
 
 
 def test_all_are_off_as_designed_and_on_as_built() -> None:
-    designed, built = (load_scenario(name).protocol for name in ("rc3", "rc3-as-built"))
-    assert set(designed.quirks.model_dump().values()) == {False}
-    assert set(built.quirks.model_dump().values()) == {True}
+    designed, built, upstream = (load_scenario(name).protocol for name in ("rc3", "rc3-as-built", "rc3-upstream"))
+    assert on(designed) == set()
+    assert on(built) == set(SWITCHES) - FATAL
+    assert on(upstream) == set(SWITCHES)
     assert (designed.proof.mode, built.proof.mode) == ("pipelined", "off")
     assert (designed.trust.enforced, built.trust.enforced) == (True, False)
     assert built.mempool == designed.mempool  # 10,000, and nothing ever leaves it but into a block: the same in both
@@ -41,10 +48,8 @@ def test_all_are_off_as_designed_and_on_as_built() -> None:
 
 @pytest.mark.parametrize("name", SWITCHES)
 def test_one_alone_can_be_turned(name: str) -> None:
-    on = load_scenario("rc3", sets=[f"protocol.quirks.{name}=true"]).protocol.quirks
-    assert {key for key, value in on.model_dump().items() if value} == {name}
-    off = load_scenario("rc3-as-built", sets=[f"protocol.quirks.{name}=false"]).protocol.quirks
-    assert {key for key, value in off.model_dump().items() if not value} == {name}
+    assert on(load_scenario("rc3", sets=[f"protocol.quirks.{name}=true"]).protocol) == {name}
+    assert on(load_scenario("rc3-upstream", sets=[f"protocol.quirks.{name}=false"]).protocol) == set(SWITCHES) - {name}
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -154,3 +159,59 @@ def test_missing_locks_alone_are_enough() -> None:
     assert not scenario.protocol.quirks.votes_summed
     assert unsafe(scenario, "no_locking") == ["double_finality"]
     assert unsafe(scenario) == []
+
+
+# ------------------------------------------------------------------------------------------ upstream as it is
+
+TEN_MINUTES = "duration_s=600"
+WORKS = {
+    "peers": "protocol.quirks.no_peers=false",
+    "signatures": "protocol.quirks.signature_mismatch=false",
+    "health": "deployment.load_balancer.health_port=metrics",
+}
+
+
+@pytest.mark.parametrize("repaired", [(), ("peers",), ("signatures",), ("health",), ("peers", "health")])
+def test_no_transaction_becomes_final_as_long_as_one_of_three_things_is_broken(repaired: tuple[str, ...]) -> None:
+    tables = simulate_once(load_scenario("rc3-upstream", sets=[TEN_MINUTES, *(WORKS[key] for key in repaired)])).tables
+    sent = tables["transactions"]
+    assert not (sent["state"] == "final").any()
+    no_service = (sent["request"] == "no-server").mean()
+    assert no_service < 0.01 if "health" in repaired else no_service > 0.95
+    alone = tables["blocks"][tables["blocks"]["miner_count"] == 1]
+    assert len(tables["blocks"]) == len(alone)
+    assert (len(alone) > 200) == ("signatures" in repaired)  # seven chains of their own, a block each 15 s
+    assert len(tables["finals"]) == 0
+
+
+def test_with_all_three_repaired_it_is_the_chain_as_built() -> None:
+    repaired = simulate_once(load_scenario("rc3-upstream", sets=[TEN_MINUTES, *WORKS.values()]))
+    assert repaired.trace_digest == simulate_once(load_scenario("rc3-as-built", sets=[TEN_MINUTES])).trace_digest
+
+
+def test_a_process_without_peers_has_nobody_to_catch_up_with() -> None:
+    crash = ["protocol.quirks.no_peers=true", "protocol.battle.engine=sparse"]
+    outcome = simulate_once(load_scenario("node-crash", sets=crash))
+    stages = outcome.tables["recoveries"].set_index("stage")["at_ms"]
+    assert stages["synced"] == stages["process"]
+    again = outcome.tables["rounds"]
+    assert (again[again["start_ms"] > stages["process"]]["node"] == "us-east-1").any()
+
+
+@pytest.mark.parametrize("row", ["throughput", "uptime"])
+def test_verify_says_what_keeps_upstream_from_making_a_chain(row: str) -> None:
+    size = Size(replications=2, blocks=3, losses=1, ping_repeats=1, years=1)
+    (found,) = verify(Request("rc3-upstream", size=size, only=row), workers=1)["rows"]
+    assert (found["measured"], found["verdict"], found["changes"]) == (0.0, "fail", [])
+    assert "nodes dial nobody" in found["why"]
+    assert "/health on the rpc port" in found["why"]
+    assert ("fails the check of blocks" in found["why"]) == (row == "throughput")
+
+
+def test_verify_says_what_vanishes_and_that_nothing_is_proved() -> None:
+    size = Size(replications=2, blocks=3, losses=1, ping_repeats=1, years=1)
+    rows = {row["id"]: row for row in verify(Request("rc3-as-built", size=size, changes=False), workers=1)["rows"]}
+    assert "of the accepted vanish" in rows["finality"]["why"]
+    for name in ("proof_time", "proof_backlog", "proof_memory"):
+        assert (rows[name]["verdict"], rows[name]["measured"]) == ("unknown", None)
+        assert rows[name]["why"] == "the protocol proves nothing (proof.mode is off)"
