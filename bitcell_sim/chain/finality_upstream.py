@@ -36,9 +36,8 @@ class UpstreamVoting(HeightVoting):
         super().__init__(me, height, stakes)
         self._locking = locking
         self._summed = summed
-        self._prevoted: dict[
-            Block, int
-        ] = {}  # summed: blocks with a majority of prevotes, and the round it was seen in
+        # Where votes are summed: blocks with a majority of prevotes, and the round in which it was seen.
+        self._prevoted: dict[Block, int] = {}
         self._decided: set[Block] = set()
 
     def on_vote(self, vote: Vote) -> Reaction:
