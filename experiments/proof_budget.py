@@ -2,9 +2,9 @@
 
 Question
 --------
-The RC3 documents want a proof in under 10 s, alert at 30 s, and name a circuit of 64 x 64 cells and 10 steps; nobody has
-measured one. Which grids, steps, cores and provers keep to 10 s? What is the smallest change to RC3 that does? And what
-becomes of the rate of transactions if blocks wait for their proofs, as the documents design it (``inline``)?
+The RC3 documents want a proof in under 10 s, alert at 30 s, and name a circuit of 64 x 64 cells and 10 steps; nobody
+has measured one. Which grids, steps, cores and provers keep to 10 s? What is the smallest change to RC3 that does? And
+what becomes of the rate of transactions if blocks wait for their proofs, as the documents design it (``inline``)?
 
 Setup
 -----
@@ -107,7 +107,7 @@ def confirm(changes: Sequence[ProofChange], replications: int) -> list[Confirmed
     confirmed = []
     for change in changes:
         card = bitcell_sim.verify("rc3", quick=True, replications=replications, sets=change.sets, only="proof_*")
-        confirmed.append(Confirmed(change, {row["id"]: row for row in card.rows}))
+        confirmed.append(Confirmed(change, {row["id"]: dict(row) for row in card.rows}))
     return confirmed
 
 

@@ -53,6 +53,13 @@ def block_finality_s(tables: Tables, warmup_blocks: int) -> Floats:
     return (blocks["quorum_final_ms"] - blocks["built_ms"]).dropna().to_numpy() / 1000.0
 
 
+def lost_share(tables: Tables) -> float:
+    """Share of the accepted transactions that no living node holds any more; 0 if none was accepted."""
+    frame = tables["transactions"]
+    accepted = int(frame["accepted_ms"].notna().sum())
+    return float((frame["state"] == "lost").sum()) / max(1, accepted)
+
+
 @dataclass(frozen=True)
 class Throughput:
     """Transactions per second of one run, and what holds them back.

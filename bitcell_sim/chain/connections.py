@@ -57,7 +57,9 @@ class Connections:
             self._look(node)
 
     def dial_all(self, node: int) -> None:
-        """A node that has just started dials everyone it knew."""
+        """A node that has just started dials everyone it knew; who knows nobody has nobody to catch up with."""
+        if not self._wanted[node].any():
+            self._mesh.nodes[node].caught_up()
         for other in range(len(self._wanted)):
             self._dial(node, other)
         self._look(node)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bitcell_sim.chain.miners import Reveal
 from bitcell_sim.chain.records import BattleRecord
 from bitcell_sim.chain.tournament import TournamentResult, shuffle_bracket, tournament
+from bitcell_sim.config.schema import Quirks
 from bitcell_sim.random_streams import stream_key
 
 
@@ -23,7 +25,7 @@ class Contest:
     winner : int
         Who makes the block.
     result : TournamentResult
-        Its matches, by place in the shuffled bracket.
+        Its matches, by place in the bracket.
     bracket : tuple of int
         Miner of each place.
     """
@@ -45,6 +47,8 @@ class Arena:
         What a miner reveals, by height, attempt and miner.
     seed : int
         Seed of the run.
+    quirks : Quirks
+        Which of upstream's ways it follows.
 
     Notes
     -----
@@ -53,9 +57,10 @@ class Arena:
     revealed outputs in the miners' order, as upstream's ``combine_vrf_outputs`` (crates/bitcell-crypto/src/vrf.rs).
     """
 
-    def __init__(self, record: Callable[[BattleRecord], None], reveal: Reveal, *, seed: int) -> None:
+    def __init__(self, record: Callable[[BattleRecord], None], reveal: Reveal, *, seed: int, quirks: Quirks) -> None:
         self._record = record
         self._reveal = reveal
+        self._quirks = quirks
         self._seed = seed
         self._fought: dict[tuple[int, int, tuple[int, ...]], Contest] = {}
 
@@ -63,6 +68,13 @@ class Arena:
         """32 bytes that a miner reveals."""
         key = stream_key(self._seed, "chain.vrf", height, attempt, miner)
         return hashlib.blake2b(key.to_bytes(8, "big"), digest_size=32).digest()
+
+    def tournament_seed(self, height: int, attempt: int, miners: tuple[int, ...]) -> bytes:
+        """32 bytes that decide the bracket and every battle in it."""
+        if self._quirks.seed_from_height:
+            return hashlib.sha256(struct.pack("<Q", height)).digest()
+        outputs = b"".join(self.random_output(height, attempt, miner) for miner in miners)
+        return hashlib.sha256(b"TOURNAMENT_SEED" + outputs).digest()
 
     def fight(self, height: int, attempt: int, miners: tuple[int, ...]) -> Contest:
         """Outcome for one set of reveals, in ascending order of miners."""
@@ -72,9 +84,8 @@ class Arena:
         return self._fought[key]
 
     def _fight(self, height: int, attempt: int, miners: tuple[int, ...]) -> Contest:
-        outputs = b"".join(self.random_output(height, attempt, miner) for miner in miners)
-        seed = hashlib.sha256(b"TOURNAMENT_SEED" + outputs).digest()
-        bracket = tuple(shuffle_bracket(list(miners), seed))
+        seed = self.tournament_seed(height, attempt, miners)
+        bracket = miners if self._quirks.list_order else tuple(shuffle_bracket(miners, seed))
         result = tournament([self._reveal(height, attempt, miner) for miner in bracket], seed)
         for match in result.matches:
             battle = match.result

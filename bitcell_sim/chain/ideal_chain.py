@@ -42,8 +42,9 @@ def ideal_chain(scenario: Scenario, heights: int, *, seed: int = 1) -> Iterator[
         Standings after it, and who may mine next.
     """
     nodes = [node.id for node in scenario.deployment.node]
-    miners = Miners(scenario.miner, nodes, seed=seed)
-    arena = Arena(lambda _: None, miners.glider, seed=seed)
+    quirks = scenario.protocol.quirks
+    miners = Miners(scenario.miner, nodes, seed=seed, same_gliders=quirks.same_gliders)
+    arena = Arena(lambda _: None, miners.glider, seed=seed, quirks=quirks)
     ledger = Ledger(scenario.protocol.trust, len(nodes))
     head = Block(-1, 0, 0, -1, None, 0, NO_ROWS, 0, 0, 0, 0)
     state, attempt = ledger.at(head), 0

@@ -16,6 +16,7 @@ from bitcell_sim.config import schema
 from bitcell_sim.random_streams import Stream, stream_key
 
 PATTERNS = tuple(Pattern)
+UPSTREAM_GLIDER = Glider(Pattern.STANDARD, energy=100, x=100, y=100)  # what every miner of upstream's node reveals
 
 Reveal = Callable[[int, int, int], Glider]  # by height, attempt and miner
 
@@ -124,10 +125,15 @@ class Miners:
         Ids of all nodes.
     seed : int
         Seed of the run.
+    same_gliders : bool
+        Whether honest miners reveal what upstream's node does, always the same, and not a pattern of their own.
     """
 
-    def __init__(self, entries: Sequence[schema.Miner], nodes: Sequence[str], *, seed: int) -> None:
+    def __init__(
+        self, entries: Sequence[schema.Miner], nodes: Sequence[str], *, seed: int, same_gliders: bool = False
+    ) -> None:
         self._entries = assign(entries, nodes)
+        self._same_gliders = same_gliders
         self._opponents = len(nodes) - 1
         self._seed = seed
         self._pattern = Stream.of(seed, "chain.pattern")
@@ -138,12 +144,12 @@ class Miners:
     def glider(self, height: int, attempt: int, miner: int) -> Glider:
         """What a miner reveals."""
         if miner not in self._entries:
-            return honest(self._pattern, height, attempt, miner)
+            return self._honest(height, attempt, miner)
         entry = self._at(miner, height)
         if isinstance(entry, schema.BestReveal):
             return best_reveal(self._opponents, entry.bracket_count, entry.energies, entry.positions, self._seed)
         if not isinstance(entry, schema.PlainMiner) or entry.behaviour == "honest":
-            return honest(self._pattern, height, attempt, miner)
+            return self._honest(height, attempt, miner)
         if entry.behaviour == "energy-maximiser":
             return energy_maximiser(self._pattern, height, attempt, miner)
         if entry.behaviour == "tie-farmer":
@@ -151,6 +157,9 @@ class Miners:
         if entry.behaviour == "chaos-spammer":
             return chaos_spammer()
         assert_never(entry.behaviour)
+
+    def _honest(self, height: int, attempt: int, miner: int) -> Glider:
+        return UPSTREAM_GLIDER if self._same_gliders else honest(self._pattern, height, attempt, miner)
 
     def reveals(self, height: int, attempt: int, miner: int) -> bool:
         """Whether a miner reveals what it has committed to."""

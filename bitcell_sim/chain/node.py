@@ -89,11 +89,22 @@ class Node:
 
     def reboot(self) -> None:
         """The process is up again, empty, with its chain from disk; its peers are being dialled."""
+        if self.mesh.protocol.quirks.chain_in_memory:
+            self._lose_chain()
         self.synced = False
         self._peers_due = self.voter.first_vote_due = True
         self.mesh.plane.boot(self.index, self.mesh.now)
         self.stage("process")
         self.voter.reboot()
+
+    def _lose_chain(self) -> None:
+        """Begin at the genesis again, without votes and lock: they were in the memory of the process."""
+        for block in self.head.chain(1):
+            self.mesh.plane.restore(self.index, block.rows, self.mesh.now)
+        self.head = self.final = self.mesh.genesis
+        self.checked = {self.mesh.genesis}
+        self._recent = []
+        self.voter.forget()
 
     def stage(self, name: str) -> None:
         """Note how far the node has come back."""
@@ -215,6 +226,8 @@ class Node:
             raise
 
     def _make_block(self, height: int, attempt: int, contest: Contest) -> Steps:
+        if self.mesh.protocol.quirks.signature_mismatch and self.mesh.plane.pending(self.index, self.mesh.now):
+            return
         miner_count = len(contest.miners)
         evidence = self.mesh.ledger.testimony(self.head, contest, self._committed(height, attempt), self.accused)
         place = (height, attempt, self.index, self.head, miner_count, evidence)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.finality import NOTHING, HeightVoting, Reaction, Vote, VoteKind
+from bitcell_sim.chain.finality_upstream import UpstreamVoting
 from bitcell_sim.chain.miners import halves
-from bitcell_sim.chain.records import EvidenceRecord, VoteRecord
+from bitcell_sim.chain.records import EvidenceRecord, FinalRecord, VoteRecord
 from bitcell_sim.kernels.mempool import NEVER
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
@@ -43,6 +45,10 @@ class Voter:
         self._stakes = [entry.stake for entry in node.mesh.deployment.node]
         self._voting: dict[int, HeightVoting] = {}
         self._forged: dict[int, Block] = {}
+        quirks = node.mesh.protocol.quirks
+        own_ways = partial(UpstreamVoting, locking=not quirks.no_locking, summed=quirks.votes_summed)
+        self._upstream = quirks.no_locking or quirks.votes_summed  # then each vote is an event where it arrives
+        self._new_voting = own_ways if self._upstream else HeightVoting
         self.first_vote_due = False
 
     def locks(self, above: int) -> dict[int, Block]:
@@ -115,6 +121,10 @@ class Voter:
         for height, voting in self._voting.items():
             self._start_timer(height, voting.round)
 
+    def forget(self) -> None:
+        """Lose all votes and locks."""
+        self._voting.clear()
+
     def _voted_on(self) -> list[Block]:
         """Blocks above the final one that votes are under way for."""
         ballots = self._mesh.ballots
@@ -147,7 +157,7 @@ class Voter:
     def _at(self, height: int) -> HeightVoting:
         voting = self._voting.get(height)
         if voting is None:
-            voting = self._voting[height] = HeightVoting(self._node.index, height, self._stakes)
+            voting = self._voting[height] = self._new_voting(self._node.index, height, self._stakes)
         return voting
 
     def _react(self, height: int, reaction: Reaction) -> None:
@@ -160,10 +170,17 @@ class Voter:
         if reaction.timer_round is not None:
             self._start_timer(height, reaction.timer_round)
         voting = self._voting[height]
-        if reaction.final is not None:
+        if reaction.final is not None and height <= self._node.final.height:
+            self._contradict(reaction.final, voting.final_round)
+        elif reaction.final is not None:
             self._node.finalise(reaction.final, voting.final_round)
         elif reaction.locked is not None:
             self._node.follow(reaction.locked)
+
+    def _contradict(self, block: Block, vote_round: int) -> None:
+        """A block of a height that is over has become final too: the node stays, but it has seen two."""
+        if self._node.final.ancestor(block.height) is not block:
+            self._mesh.record(FinalRecord(self._node.index, block.index, self._mesh.now, vote_round))
 
     def _accuse(self, vote: Vote) -> None:
         offence = (vote.voter, vote.height, vote.round, _KIND_NAMES[vote.kind])
@@ -202,9 +219,9 @@ class Voter:
                 continue
             node = self._mesh.nodes[target]
             node.download.hear_of(vote.block, vote.voter, at_ns)
-            if vote.round > 0:
+            if vote.round > 0 or self._upstream:
                 call_at(at_ns, node.voter.take_vote, vote)
-        if vote.round == 0:
+        if vote.round == 0 and not self._upstream:
             now = self._mesh.now
             for other, at_ns in self._mesh.ballots.file(vote.kind, vote.block, vote.voter, now, nodes, arrivals_ns):
                 call_at(at_ns, self._mesh.nodes[other].voter.on_quorum, vote.kind, vote.block)

@@ -83,7 +83,11 @@ def _references(document: Document, path: KeyPath, fault: dict[str, Any], deploy
     """Names that the deployment does not have, and shares that are none of its nodes."""
     nodes, regions = named(deployment, "node", "id"), named(deployment, "region", "name")
     both = [*regions, *nodes]
-    for key, known, what in (("node", nodes, "node"), ("region", regions, "region"), ("target", both, "region or node")):
+    for key, known, what in (
+        ("node", nodes, "node"),
+        ("region", regions, "region"),
+        ("target", both, "region or node"),
+    ):
         name = text(fault, key)
         if name is not None and name not in known:
             yield document.finding((*path, key), f"no {what} {name!r}{did_you_mean(name, known)}")

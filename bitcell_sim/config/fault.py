@@ -68,9 +68,7 @@ class LinkFault(Gradual):
     """A path gets slower, or lossy: between two regions or nodes, or every path of a region, a node or a share."""
 
     kind: Literal["latency", "loss"] = Field(description="What happens to packets.")
-    between: Pair[Name] | None = Field(
-        default=None, description="Two regions or nodes; or give target or share_ratio."
-    )
+    between: Pair[Name] | None = Field(default=None, description="Two regions or nodes; or give target or share_ratio.")
     target: Name | None = Field(
         default=None, description="Region, all its paths to elsewhere, or node; or give between or share_ratio."
     )

@@ -92,7 +92,9 @@ def _locate(name: str) -> tuple[catalog.Kind, Path]:
     known = [known for kind in kinds for known in catalog.names(kind)]
     hint = did_you_mean(name, known)
     if not nearest(name, known):
-        hint = f"; deployments: {', '.join(catalog.names('deployments'))}; `bitcell-sim list scenarios` has the scenarios"
+        hint = (
+            f"; deployments: {', '.join(catalog.names('deployments'))}; `bitcell-sim list scenarios` has the scenarios"
+        )
     raise fail(quoted(name), f"no such deployment or scenario{hint}; a file of your own ends in .toml")
 
 

@@ -129,6 +129,32 @@ class Proof(Section):
     missing_after_blocks: PositiveCount = Field(description="Blocks after which an absent proof counts as missing.")
 
 
+class Quirks(Section):
+    """What upstream's code does where its documents say otherwise, or nothing; each switch turns one on alone."""
+
+    no_locking: bool = Field(
+        default=False, description="Validators prevote the heaviest block they hold in every round and keep no lock."
+    )
+    votes_summed: bool = Field(
+        default=False, description="Votes for a block add up over rounds, before and after another block is final."
+    )
+    price_second_key: bool = Field(
+        default=False,
+        description="A pool keys transactions by gas price and whole second of receipt; a second one vanishes.",
+    )
+    seed_from_height: bool = Field(default=False, description="The tournament's seed is SHA-256 of the height.")
+    list_order: bool = Field(default=False, description="Miners are paired in list order, without a shuffle.")
+    same_gliders: bool = Field(default=False, description="Every miner reveals a Standard at (100, 100), energy 100.")
+    chain_in_memory: bool = Field(
+        default=False, description="A restarted process has lost its chain, its lock and the votes it cast."
+    )
+    no_peers: bool = Field(default=False, description="Nodes dial nobody, and each has a genesis of its own.")
+    signature_mismatch: bool = Field(
+        default=False,
+        description="A transaction's signature fails the check of blocks: a node that holds one makes none.",
+    )
+
+
 class Protocol(Section):
     """How the chain works."""
 
@@ -143,3 +169,4 @@ class Protocol(Section):
     wire: Wire = Field(description="Messages.")
     costs: Costs = Field(description="Processor time of checks.")
     proof: Proof = Field(description="Proofs.")
+    quirks: Quirks = Field(default_factory=Quirks, description="Upstream's own ways; all off as designed.")

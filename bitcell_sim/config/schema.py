@@ -66,6 +66,7 @@ from bitcell_sim.config.protocol import (
     Mempool,
     Proof,
     Protocol,
+    Quirks,
     Round,
     Wire,
 )
@@ -133,6 +134,7 @@ __all__ = [
     "Protocol",
     "ProverFamily",
     "ProverFarm",
+    "Quirks",
     "Recovery",
     "Region",
     "RegionLoss",

@@ -161,7 +161,7 @@ def _transaction_finals(
             if any(start <= at < end for start, end in intervals):
                 when[node] = at
         times = when[book.origin[block.rows]]
-        result[block.rows] = np.where(times < NEVER, times, -1)
+        result[block.rows[times < NEVER]] = times[times < NEVER]
     return result
 
 

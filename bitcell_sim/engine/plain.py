@@ -26,7 +26,7 @@ from simpy.events import EventPriority
 from bitcell_sim.chain.workload import Arrivals, Clients, gas_and_bytes
 from bitcell_sim.engine.plane import Shared, plane_keys
 from bitcell_sim.kernels import paths_plain
-from bitcell_sim.kernels.mempool import NEVER, POOLED, Book, new_book
+from bitcell_sim.kernels.mempool import COLLIDED, NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
 from bitcell_sim.kernels.world import DOWN, ERROR, HANGING, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
 from bitcell_sim.network.clock import Clock
@@ -137,9 +137,10 @@ class PlainPlane:
         self._answer_bytes = wire.announce_bytes + wire.overhead_bytes
         _, self._rpc_key, self._answer_key, self._gossip_key = plane_keys(seed)
         self._node_count = len(scenario.deployment.node)
-        self._pools = [PlainPool(scenario.protocol.mempool.capacity) for _ in range(self._node_count)]
         self._transactions: list[Transaction] = []
         self._price: list[int] = []
+        capacity, keyed = scenario.protocol.mempool.capacity, scenario.protocol.quirks.price_second_key
+        self._pools = [PlainPool(capacity, self._price, keyed) for _ in range(self._node_count)]
         self._gas: list[int] = []
         self._sent_bytes = [0] * self._node_count
         self._received_bytes = [0] * self._node_count
@@ -174,6 +175,7 @@ class PlainPlane:
                 book.arrival_ns[row, node], book.parent[row, node] = at_ns, tx.parent[node]
         for node, pool in enumerate(self._pools):
             book.pool[sorted(pool.pending), node] = POOLED
+            book.pool[sorted(pool.collided), node] = COLLIDED
             book.included[sorted(pool.included), node] = 1
         return book
 
@@ -199,7 +201,7 @@ class PlainPlane:
     def select(self, node: int, now_ns: int) -> Ints:
         """Rows for a block of this node, in the block's order."""
         limits = self._block
-        chosen = self._pools[node].select(self._price, self._gas, limits.max_transactions, limits.gas_limit)
+        chosen = self._pools[node].select(self._gas, limits.max_transactions, limits.gas_limit)
         return np.array(chosen, np.int64)
 
     def include(self, node: int, rows: Ints, now_ns: int) -> None:
@@ -344,7 +346,7 @@ class PlainPlane:
 
     def _serve(self, tx: Transaction, node: int, back_ns: int) -> None:
         """Take the request into the pool and pass it on to the peers, or reject it."""
-        if not self._pools[node].admit(tx.row):
+        if not self._pools[node].admit(tx.row, self._now):
             self._answer(tx, REJECTED, back_ns)
             return
         tx.origin, tx.accepted_ns = node, self._now
@@ -395,5 +397,5 @@ class PlainPlane:
         way = (self._gossip_key, tx.draw_id, 0, source, target, now, size, self._paths, self._links)
         yield Moment(self._env, leaves_ns + paths_plain.one_way_ns(*way), Step.RECEIVE, tx.row, source, target)
         if self._nodes.state[target] == UP and tx.row not in self._pools[target].received:
-            self._pools[target].admit(tx.row)
+            self._pools[target].admit(tx.row, self._now)
             self._keep(tx, target, source)

@@ -95,9 +95,11 @@ class KernelPlane:
         self._taken_rows = 0
         self._taken_ns = self._worked_ns = 0
         self._sent_bytes, self._received_bytes = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        protocol = scenario.protocol
+        keyed = protocol.quirks.price_second_key
         self._world = transactions.World(
             book=mempool.new_book(expected + expected // _SPARE_SHARE + 2 * _BATCH_ROWS, n),
-            pools=mempool.new_pools(n, scenario.protocol.mempool.capacity),
+            pools=mempool.new_pools(n, protocol.mempool.capacity, price_second_key=keyed),
             nodes=shared.nodes,
             balancers=shared.balancers,
             paths=shared.paths,
@@ -171,9 +173,8 @@ class KernelPlane:
     def restore(self, node: int, rows: Ints, now_ns: int) -> None:
         """The node leaves a block with these rows."""
         self.advance(now_ns)
-        _, _, arrival_ns, marks = self._world.book
         boot_ns = int(self._world.nodes.boot_ns[node])
-        mempool.restore(marks, arrival_ns, self._world.pools, node, rows, boot_ns, now_ns)
+        mempool.restore(self._world.book, self._world.pools, node, rows, boot_ns, now_ns)
 
     def crash(self, node: int, now_ns: int) -> None:
         """The node's process dies with its pool."""

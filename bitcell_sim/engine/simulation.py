@@ -136,7 +136,8 @@ class Simulation:
         uplink, loss = deployment.hardware.uplink_mbit_per_s, self.scenario.latency.jitter.loss_probability
         self._healthy = healthy_links(endpoints, uplink, loss)
         n = len(deployment.node)
-        nodes = Nodes(np.full(n, UP, np.uint8), np.zeros(n, np.int64), settled_peers(deployment))
+        peers = np.zeros((n, n), np.uint8) if self.scenario.protocol.quirks.no_peers else settled_peers(deployment)
+        nodes = Nodes(np.full(n, UP, np.uint8), np.zeros(n, np.int64), peers)
         return Shared(paths, healthy_links(endpoints, uplink, loss), nodes, new_balancers(deployment))
 
     def _build_plane(self, plane: str, shared: Shared) -> KernelPlane | Any:
@@ -160,7 +161,8 @@ class Simulation:
             seed=self.seed,
             before_turn=lambda: self.plane.advance(int(self.env.now)),
         )
-        miners = Miners(self.scenario.miner, [node.id for node in deployment.node], seed=self.seed)
+        names = [node.id for node in deployment.node]
+        miners = Miners(self.scenario.miner, names, seed=self.seed, same_gliders=protocol.quirks.same_gliders)
         self.mesh = Mesh(
             env=self.env,
             deployment=deployment,
@@ -168,7 +170,7 @@ class Simulation:
             state=shared.nodes,
             transport=transport,
             plane=self.plane,
-            arena=Arena(self.record, miners.glider, seed=self.seed),
+            arena=Arena(self.record, miners.glider, seed=self.seed, quirks=protocol.quirks),
             miners=miners,
             ledger=Ledger(protocol.trust, len(deployment.node)),
             record=self.record,

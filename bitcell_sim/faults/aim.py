@@ -11,7 +11,9 @@ from bitcell_sim.errors import InputError
 from bitcell_sim.random_streams import Stream
 
 if TYPE_CHECKING:
-    from bitcell_sim.kernels.arrays import Flags
+    import numpy.typing as npt
+
+    Hits = npt.NDArray[np.bool_]
 
 ALL = "all nodes"
 _AIMS = ("node", "region", "target", "between", "groups", "share_ratio")
@@ -50,7 +52,7 @@ class Aim:
         """Endpoints whose uplinks a fault limits: of a region its load balancer's too."""
         return self.nodes(number, fault) if fault.target is None else self._ends(fault.target)
 
-    def paths(self, number: int, fault: schema.Partition | schema.LinkFault) -> Flags:
+    def paths(self, number: int, fault: schema.Partition | schema.LinkFault) -> Hits:
         """Directed paths that a fault hits.
 
         Returns
@@ -58,7 +60,7 @@ class Aim:
         ndarray of bool, shape (endpoints, endpoints)
             By source and target.
         """
-        hit = np.zeros((self._count, self._count), np.bool_)
+        hit: Hits = np.zeros((self._count, self._count), np.bool_)
         if isinstance(fault, schema.Partition):
             groups = self._groups(number, fault)
             for place, group in enumerate(groups):

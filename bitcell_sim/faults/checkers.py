@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,18 +104,21 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
     finals : ndarray of int64, shape (blocks, nodes)
         When each node saw each block final.
     """
-    final = [block for block in mesh.blocks if finals[block.index].min(initial=NEVER) < NEVER]
-    final.sort(key=lambda block: (block.height, block.index))
+    seen = {block: int((finals[block.index] < NEVER).sum()) for block in mesh.blocks}
+    by_height: dict[int, list[Block]] = {}
+    for block in (block for block, count in seen.items() if count):
+        by_height.setdefault(block.height, []).append(block)
     violations = []
-    for lower, upper in itertools.pairwise(final):
-        if upper.height == lower.height:
-            detail = f"height {lower.height}: blocks {lower.index} and {upper.index} are both final"
-            violations.append(Violation("double_finality", detail))
-        elif upper.ancestor(lower.height) is not lower:
-            detail = (
-                f"block {upper.index} of height {upper.height} does not stand on block {lower.index}, both are final"
-            )
-            violations.append(Violation("double_finality", detail))
+    below: list[Block] = []
+    for height, blocks in sorted(by_height.items()):
+        if len(blocks) > 1:
+            words = " and ".join(f"block {block.index} at {seen[block]} of {len(mesh.nodes)} nodes" for block in blocks)
+            violations.append(Violation("double_finality", f"height {height}: final are {words}"))
+        for block in blocks:
+            if below and block.ancestor(below[0].height) not in below:
+                detail = f"block {block.index} of height {height} does not stand on final block {below[0].index}"
+                violations.append(Violation("double_finality", detail))
+        below = blocks
     strays = [
         Violation("disagreement", f"node {node.index} follows a chain without its final block")
         for node in mesh.nodes

@@ -77,10 +77,11 @@ def flood(world: World, tx: int, origin: int) -> None:
 
 
 @part
-def is_full(world: World, node: int) -> bool:
-    """Whether a node's pool may have no room for one more once all that is on its way has arrived."""
-    counts = world.pools.counts
-    return bool(counts[HELD, node] + counts[COMING, node] + counts[QUEUED, node] >= world.pools.capacity)
+def order_matters(world: World, node: int) -> bool:
+    """Whether who comes first matters: a pool that may have no room for all that is on its way, or has one a key."""
+    counts, pools = world.pools.counts, world.pools
+    full = counts[HELD, node] + counts[COMING, node] + counts[QUEUED, node] >= pools.capacity
+    return bool(full or pools.holders.shape[1] > 0)
 
 
 @part
@@ -88,7 +89,7 @@ def take_known(world: World, tx: int, node: int) -> None:
     """A node receives what was known ahead."""
     parent, size = world.book.marks[PARENT, tx, node], world.book.codes[SIZE_BYTES, tx]
     world.passed_bytes[node, parent] += size + world.settings[OVERHEAD_BYTES]
-    admit(world.book.marks, world.pools, tx, node)
+    admit(world.book, world.pools, tx, node, world.book.arrival_ns[tx, node])
 
 
 @part
@@ -110,7 +111,7 @@ def take_arrived(world: World, node: int, until_ns: int) -> None:
 
 @part
 def put_in_order(world: World, node: int, now: int) -> None:
-    """The pool may become full: what is on its way to it becomes events, for who comes first matters from now on."""
+    """What is on its way to a pool becomes events, for who comes first matters from now on."""
     take_arrived(world, node, now)
     counts = world.pools.counts
     for i in range(counts[COMING, node]):
@@ -128,12 +129,12 @@ def await_receipts(world: World, tx: int, origin: int, now: int) -> None:
         at = world.book.arrival_ns[tx, node]
         if node == origin or at >= NEVER:
             continue
-        full = is_full(world, node)
-        if full:
+        in_order = order_matters(world, node)
+        if in_order:
             put_in_order(world, node, now)
         elif counts[COMING, node] == coming.shape[1]:
             take_arrived(world, node, now)
-        if full or counts[COMING, node] == coming.shape[1]:
+        if in_order or counts[COMING, node] == coming.shape[1]:
             push(world.heap, at, event_code(RECEIPT, tx, 0, node))
             counts[QUEUED, node] += 1
         else:
@@ -144,9 +145,9 @@ def await_receipts(world: World, tx: int, origin: int, now: int) -> None:
 @part
 def take(world: World, tx: int, node: int, now: int) -> bool:
     """A node takes a transaction into its pool, after all that has come before; a full pool refuses it."""
-    if is_full(world, node):
+    if order_matters(world, node):
         put_in_order(world, node, now)
-    return bool(admit(world.book.marks, world.pools, tx, node))
+    return bool(admit(world.book, world.pools, tx, node, now))
 
 
 @part

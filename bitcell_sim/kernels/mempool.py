@@ -9,9 +9,10 @@ import numpy as np
 from bitcell_sim.kernels.arrays import Ints, Ints16, Ints32
 from bitcell_sim.kernels.compiling import kernel, njit, part
 from bitcell_sim.kernels.sorting import stable_order
+from bitcell_sim.units import NS_PER_S
 
 NEVER = 2**62  # later than any run ends
-ABSENT, POOLED, REFUSED = 0, 1, 2
+ABSENT, POOLED, REFUSED, COLLIDED = range(4)
 DRAW_ID, SUBMIT_NS, PRICE, SENT_NS, ACCEPTED_NS, ANSWERED_NS, LAST_NS = range(7)
 REGION, GAS, SIZE_BYTES, BALANCER, SERVER, ATTEMPT, ORIGIN, REQUEST, MODE, ACCEPTED_ROW = range(10)
 PARENT, POOL, INCLUDED = range(3)
@@ -133,7 +134,7 @@ class Book(NamedTuple):
 
     @property
     def pool(self) -> Ints16:
-        """ABSENT, POOLED or REFUSED at each node."""
+        """ABSENT, POOLED, REFUSED or COLLIDED at each node."""
         return self._mark(POOL)
 
     @property
@@ -156,16 +157,21 @@ class Pools(NamedTuple):
         On their way in no order: nothing can keep them out of the pool.
     capacity : int
         Most that a pool holds.
+    holders : ndarray of int32, shape (nodes, slots)
+        Where transactions are keyed by price and second: a hash table of the listed, each as its row + 1; 0 is empty.
+        No slots where they are not.
     """
 
     counts: Ints
     members: Ints32
     coming: Ints32
     capacity: int
+    holders: Ints32
 
 
 HELD, LISTED, COMING, QUEUED = range(4)
 COMING_ROOM = 256
+MIX_PRICE, MIX_KEY = 0x1E3779B97F4A7C15, 0x2545F4914F6CDD1D  # odd: they spread keys over the slots
 
 
 def new_book(rows: int, nodes: int) -> Book:
@@ -190,16 +196,34 @@ def grow_book(book: Book, rows: int) -> Book:
     return larger
 
 
-def new_pools(nodes: int, capacity: int) -> Pools:
-    """Empty pools; the lists have room for members that have left."""
-    members, coming = np.zeros((nodes, 4 * capacity + 16), np.int32), np.zeros((nodes, COMING_ROOM), np.int32)
-    return Pools(np.zeros((4, nodes), np.int64), members, coming, capacity)
+def new_pools(nodes: int, capacity: int, *, price_second_key: bool = False) -> Pools:
+    """Empty pools; the lists have room for members that have left, and the hash tables for twice as many."""
+    room = 4 * capacity + 16
+    slots = 1 << (2 * room).bit_length() if price_second_key else 0
+    members, coming, holders = (np.zeros((nodes, width), np.int32) for width in (room, COMING_ROOM, slots))
+    return Pools(np.zeros((4, nodes), np.int64), members, coming, capacity, holders)
 
 
 @part
-def compact(marks: Ints16, pools: Pools, node: int) -> None:
+def taken(book: Book, pools: Pools, tx: int, node: int, at_ns: int) -> bool:
+    """Whether the pool holds a transaction of the same price and whole second; if not, this one will be found there."""
+    holders, slots = pools.holders, pools.holders.shape[1]
+    price, second = book.columns[PRICE, tx], at_ns // NS_PER_S
+    slot = (((price * MIX_PRICE + second) * MIX_KEY) >> 32) & (slots - 1)
+    while holders[node, slot] > 0:
+        other = holders[node, slot] - 1
+        same = book.columns[PRICE, other] == price and book.arrival_ns[other, node] // NS_PER_S == second
+        if same and book.marks[POOL, other, node] == POOLED:
+            return True
+        slot = (slot + 1) & (slots - 1)
+    holders[node, slot] = tx + 1
+    return False
+
+
+@part
+def compact(book: Book, pools: Pools, node: int) -> None:
     """Drop from a node's list what its pool no longer holds; a transaction listed twice stays once."""
-    members = pools.members
+    marks, members = book.marks, pools.members
     kept = 0
     for i in range(pools.counts[LISTED, node]):
         tx = members[node, i]
@@ -210,18 +234,29 @@ def compact(marks: Ints16, pools: Pools, node: int) -> None:
     for i in range(kept):
         marks[POOL, members[node, i], node] = POOLED
     pools.counts[LISTED, node] = kept
+    if pools.holders.shape[1] > 0:
+        pools.holders[node] = 0
+        for i in range(kept):
+            taken(book, pools, members[node, i], node, book.arrival_ns[members[node, i], node])
 
 
 @part
-def admit(marks: Ints16, pools: Pools, tx: int, node: int) -> bool:
-    """Put a transaction into a node's pool; a full pool refuses it."""
+def admit(book: Book, pools: Pools, tx: int, node: int, at_ns: int) -> bool:
+    """Put a transaction that a node received at a moment into its pool; a full pool refuses it.
+
+    Where transactions are keyed by price and second, the second one of a key vanishes and nobody is told.
+    """
+    marks = book.marks
     if marks[INCLUDED, tx, node]:
         return True
     if pools.counts[HELD, node] >= pools.capacity:
         marks[POOL, tx, node] = REFUSED
         return False
     if pools.counts[LISTED, node] == pools.members.shape[1]:
-        compact(marks, pools, node)
+        compact(book, pools, node)
+    if pools.holders.shape[1] > 0 and taken(book, pools, tx, node, at_ns):
+        marks[POOL, tx, node] = COLLIDED
+        return True
     place = pools.counts[LISTED, node]
     marks[POOL, tx, node] = POOLED
     pools.members[node, place] = tx
@@ -242,13 +277,14 @@ def include(marks: Ints16, pools: Pools, node: int, txs: Ints) -> None:
 
 
 @kernel
-def restore(marks: Ints16, arrival_ns: Ints, pools: Pools, node: int, txs: Ints, boot_ns: int, now_ns: int) -> None:
+def restore(book: Book, pools: Pools, node: int, txs: Ints, boot_ns: int, now_ns: int) -> None:
     """A node leaves a block: those of its transactions that it has received are pending again."""
     for i in range(txs.shape[0]):
         tx = txs[i]
-        marks[INCLUDED, tx, node] = 0
-        if boot_ns <= arrival_ns[tx, node] < now_ns:
-            admit(marks, pools, tx, node)
+        at_ns = book.arrival_ns[tx, node]
+        book.marks[INCLUDED, tx, node] = 0
+        if boot_ns <= at_ns < now_ns:
+            admit(book, pools, tx, node, at_ns)
 
 
 @kernel
@@ -260,6 +296,7 @@ def forget(marks: Ints16, pools: Pools, node: int) -> None:
             marks[POOL, tx, node] = ABSENT
     pools.counts[LISTED, node] = 0
     pools.counts[HELD, node] = 0
+    pools.holders[node] = 0
 
 
 @njit
@@ -281,7 +318,7 @@ def select(book: Book, pools: Pools, node: int, count_max: int, gas_max: int) ->
         Rows of the book, in the order of the block.
     """
     columns, codes = book.columns, book.codes
-    compact(book.marks, pools, node)
+    compact(book, pools, node)
     held = pools.members[node, : pools.counts[LISTED, node]].astype(np.int64)
     held = held[stable_order(held)]
     keys = np.empty_like(held)

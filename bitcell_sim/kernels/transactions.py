@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bitcell_sim.kernels.compiling import kernel
 from bitcell_sim.kernels.event_heap import pop
-from bitcell_sim.kernels.flood import is_full, put_in_order, receive, take_arrived, take_known, thaw
+from bitcell_sim.kernels.flood import order_matters, put_in_order, receive, take_arrived, take_known, thaw
 from bitcell_sim.kernels.mempool import (
     ACCEPTED_ROW,
     LAST_NS,
@@ -103,7 +103,7 @@ def advance(world: World, until_ns: int, rows: int) -> int:
     room = heap.events.shape[0] - nodes * (world.pools.coming.shape[1] + 1) - 2
     if heap.size[0] < room:
         for node in range(nodes):
-            if is_full(world, node):
+            if order_matters(world, node):
                 put_in_order(world, node, 0)
     while heap.size[0] < room:
         row = world.marks[NEXT_ROW]

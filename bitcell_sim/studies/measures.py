@@ -64,6 +64,8 @@ class Measurement:
         Offered load of the throughput run.
     finality_s, block_finality_s : ndarray of float64
         Seconds.
+    lost_share : float
+        Share of the accepted transactions that no node held any more.
     proofs : Proofs or None
         Proof jobs.
     stages : dict of str to list of float
@@ -87,6 +89,7 @@ class Measurement:
     offered_tps: float = 0.0
     finality_s: Floats = field(default_factory=lambda: np.zeros(0))
     block_finality_s: Floats = field(default_factory=lambda: np.zeros(0))
+    lost_share: float = 0.0
     proofs: targets.Proofs | None = None
     stages: dict[str, list[float]] = field(default_factory=dict)
     failovers: list[targets.Failover] = field(default_factory=list)
@@ -149,6 +152,7 @@ def _simulated(task: Task) -> Measurement:
     result = Measurement(
         simulated_s=outcome.simulated_s, violations=[f"{v.property}: {v.detail}" for v in outcome.violations]
     )
+    result.lost_share = targets.lost_share(tables)
     if task.kind in ("overload", "at-limit"):
         block = scenario.protocol.block
         result.throughput = targets.throughput(tables, warmup, block.max_transactions, block.gas_limit)

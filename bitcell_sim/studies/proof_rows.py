@@ -10,6 +10,7 @@ from bitcell_sim.analysis.estimates import Estimate, clustered_quantile, determi
 from bitcell_sim.analysis.targets import Proofs
 from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.proving.site import BYTES_PER_GB, ProvingSite, proving_site
+from bitcell_sim.studies import reasons
 
 if TYPE_CHECKING:
     from bitcell_sim.studies.rows import Evidence, Found
@@ -33,7 +34,7 @@ def proof_time(target: Target, evidence: Evidence) -> Found:
     demanded = [run.demanded_s for run in runs if len(run.demanded_s)]
     jobs = sum(len(values) for values in demanded)
     if not jobs:
-        return Estimate(None, None, None, 0), "no proof was computed", evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     site, proof = site_of(evidence.scenario), evidence.scenario.protocol.proof
     predicted = site.prediction
     spread = clustered_quantile(demanded, P95, seed=evidence.seed)
@@ -66,7 +67,7 @@ def proof_backlog(target: Target, evidence: Evidence) -> Found:
     shares = {name: [run.utilisation[name] for run in runs if np.isfinite(run.utilisation[name])] for name in groups}
     shares = {name: values for name, values in shares.items() if values}
     if not shares:
-        return Estimate(None, None, None, 0), "no proof was demanded", evidence.runs("steady"), {}
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     worst = max(shares, key=lambda name: float(np.mean(shares[name])))
     site = site_of(evidence.scenario)
     estimate = _with_model(mean_interval(shares[worst]), site)
@@ -83,6 +84,8 @@ def proof_backlog(target: Target, evidence: Evidence) -> Found:
 
 def proof_memory(target: Target, evidence: Evidence) -> Found:
     """Memory of one battle proof beside what a machine that proves has."""
+    if evidence.scenario.protocol.proof.mode == "off":
+        return Estimate(None, None, None, 0), reasons.no_proof(evidence.scenario), evidence.runs("steady"), {}
     site = site_of(evidence.scenario)
     predicted = site.prediction
     estimate = deterministic(predicted.memory_bytes / BYTES_PER_GB, max(1, len(evidence.measured["steady"])))

@@ -12,6 +12,7 @@ from bitcell_sim.analysis.availability_theory import MONTH_H
 from bitcell_sim.analysis.estimates import (
     Estimate,
     clustered_quantile,
+    deterministic,
     judge,
     mean_interval,
     quantile,
@@ -19,7 +20,7 @@ from bitcell_sim.analysis.estimates import (
     t_interval_of_replicates,
 )
 from bitcell_sim.config.schema import Scenario, Target
-from bitcell_sim.studies import proof_rows
+from bitcell_sim.studies import proof_rows, reasons
 from bitcell_sim.studies.measures import Kind, Measurement
 from bitcell_sim.studies.plan import CRASH_SPACING_S
 
@@ -88,6 +89,7 @@ def make_row(target: Target, evidence: Evidence) -> Row:
     """Row of one target."""
     maker, _ = maker_of(target.id)
     estimate, why, how_much, beside = maker(target, evidence)
+    why = "; ".join(reasons.obstacles(target.id, evidence.scenario)) or why
     verdict: str = judge(estimate, target.limit, target.comparison)
     if target.id == "proof_time" and verdict == "pass" and (beside.get("killed_share") or 0.0) > KILLED_SHARE_MAX:
         verdict = "fail"
@@ -163,6 +165,10 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     runs = [run.throughput for run in evidence.measured["overload"] if run.throughput]
     estimate = t_interval_of_replicates([run.final_tps if np.isfinite(run.final_tps) else None for run in runs])
     offered = evidence.measured["overload"][0].offered_tps
+    how_much = f"{evidence.runs('overload')} at {offered:.0f} TPS offered"
+    if estimate.measured is None:
+        never = reasons.obstacles(target.id, evidence.scenario)
+        return deterministic(0.0, len(runs)) if never else estimate, "too few blocks became final", how_much, {}
     at_limit = [run.throughput.final_tps for run in evidence.measured["at-limit"] if run.throughput]
     share = float(np.mean(at_limit)) / target.limit
     round_s = float(np.mean([run.round_s for run in runs]))
@@ -179,6 +185,7 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
     why = (
         f"{cause} and a round lasts {round_s:.1f} s, of which battles by the '{protocol.battle.engine}' engine take"
         f" about {max(0.0, round_s - phases):.0f} s; at {target.limit:.0f} TPS offered {share:.0%} becomes final"
+        + reasons.vanished(evidence.scenario, [run.lost_share for run in evidence.measured["at-limit"]])
     )
     beside: dict[str, float | None] = {
         "final_over_offered_at_limit": share,
@@ -187,7 +194,7 @@ def _throughput(target: Target, evidence: Evidence) -> Found:
         "gas_share": gas,
         "pool_full_share": float(np.mean([run.pool_full_share for run in runs])),
     }
-    return estimate, why, f"{evidence.runs('overload')} at {offered:.0f} TPS offered", beside
+    return estimate, why, how_much, beside
 
 
 def _finality(target: Target, evidence: Evidence) -> Found:
@@ -200,6 +207,7 @@ def _finality(target: Target, evidence: Evidence) -> Found:
     why = (
         f"a transaction waits for the next block (p50 {p50 or 0:.0f} s at {rate:g} TPS);"
         f" the votes on a block then take {block_p95 or 0:.2f} s at p95"
+        + reasons.vanished(evidence.scenario, [run.lost_share for run in runs])
     )
     beside: dict[str, float | None] = {"p50_s": p50, "block_p95_s": block_p95}
     return estimate, why, f"{len(pooled)} transactions in {evidence.runs('steady')}", beside
@@ -265,6 +273,8 @@ def _regional_failover(target: Target, evidence: Evidence) -> Found:
 
 def _uptime(target: Target, evidence: Evidence) -> Found:
     runs = evidence.measured["years"]
+    if reasons.obstacles(target.id, evidence.scenario):
+        return deterministic(0.0, len(runs)), "", "the deployment's own settings", {}
     estimate = mean_interval([100.0 * (1.0 - run.down_share) for run in runs])
     closed = 100.0 * runs[0].closed_form
     years = sum(run.simulated_s for run in runs) / 3600.0 / 8760.0

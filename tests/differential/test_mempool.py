@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numba import njit
 
 from bitcell_sim.kernels import mempool
-from bitcell_sim.kernels.mempool import HELD, POOLED, Book, Pools, new_book, new_pools
+from bitcell_sim.kernels.mempool import COLLIDED, HELD, POOLED, Book, Pools, new_book, new_pools
 from bitcell_sim.kernels.mempool_plain import PlainPool
+from bitcell_sim.units import NS_PER_S
 
 ROWS, NODE = 40, 1
 STEP = st.one_of(
@@ -23,28 +24,30 @@ STEP = st.one_of(
 
 
 @njit
-def admit(marks: np.ndarray, pools: Pools, tx: int, node: int) -> bool:
-    return mempool.admit(marks, pools, tx, node)
+def admit(book: Book, pools: Pools, tx: int, node: int, at_ns: int) -> bool:
+    return mempool.admit(book, pools, tx, node, at_ns)
 
 
 class Both:
     """The same pool twice, and the blocks on its node's chain."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, keyed: bool = False, step_ns: int = 1) -> None:
         self.book: Book = new_book(ROWS, 3)
         self.book.price[:] = np.arange(ROWS) * 7 % 5
         self.book.gas[:] = 1 + np.arange(ROWS) * 3 % 4
-        self.pools = new_pools(3, capacity)
-        self.plain = PlainPool(capacity)
+        self.pools = new_pools(3, capacity, price_second_key=keyed)
+        self.price = self.book.price.tolist()
+        self.plain = PlainPool(capacity, self.price, keyed)
+        self.step_ns = step_ns
         self.chain: list[list[int]] = []
         self.now = self.boot_ns = 0
 
     def receive(self, tx: int) -> None:
-        self.now += tx % 2  # every other one at the same moment as the one before
+        self.now += tx % 2 * self.step_ns  # every other one at the same moment as the one before
         if tx in self.plain.received:
             return
         self.book.arrival_ns[tx, NODE] = self.plain.received[tx] = self.now
-        assert admit(self.book.marks, self.pools, tx, NODE) == self.plain.admit(tx)
+        assert admit(self.book, self.pools, tx, NODE, self.now) == self.plain.admit(tx, self.now)
 
     def include(self, txs: list[int]) -> None:
         fresh = [tx for tx in txs if tx not in self.plain.included]
@@ -55,14 +58,11 @@ class Both:
     def leave(self, count: int) -> None:
         for _ in range(min(count, len(self.chain))):
             rows = self.chain.pop()
-            block, arrival_ns = np.array(rows, np.int64), self.book.arrival_ns
-            mempool.restore(self.book.marks, arrival_ns, self.pools, NODE, block, self.boot_ns, self.now + 1)
+            mempool.restore(self.book, self.pools, NODE, np.array(rows, np.int64), self.boot_ns, self.now + 1)
             self.plain.restore(rows)
 
     def block(self, limit: int) -> None:
-        assert self.selected(limit, 2 * limit) == self.plain.select(
-            self.book.price.tolist(), self.book.gas.tolist(), limit, 2 * limit
-        )
+        assert self.selected(limit, 2 * limit) == self.plain.select(self.book.gas.tolist(), limit, 2 * limit)
 
     def crash(self, _: int) -> None:
         self.now += 1
@@ -75,14 +75,20 @@ class Both:
 
     def agree(self) -> bool:
         held = set(np.flatnonzero(self.book.pool[:, NODE] == POOLED).tolist())
+        collided = set(np.flatnonzero(self.book.pool[:, NODE] == COLLIDED).tolist())
         included = set(np.flatnonzero(self.book.included[:, NODE]).tolist())
-        count = int(self.pools.counts[HELD, NODE])
-        return (held, included, count) == (self.plain.pending, self.plain.included, len(self.plain.pending))
+        count, plain = int(self.pools.counts[HELD, NODE]), self.plain
+        return (held, collided, included, count) == (
+            plain.pending,
+            plain.collided,
+            plain.included,
+            len(plain.pending),
+        )
 
 
-@given(st.integers(1, 15), st.lists(STEP, max_size=120))
-def test_any_course_of_events(capacity: int, steps: list[tuple[str, object]]) -> None:
-    both = Both(capacity)
+@given(st.integers(1, 15), st.booleans(), st.lists(STEP, max_size=120))
+def test_any_course_of_events(capacity: int, keyed: bool, steps: list[tuple[str, object]]) -> None:
+    both = Both(capacity, keyed=keyed, step_ns=150_000_000)
     for name, what in steps:
         getattr(both, name)(what)
         assert both.agree(), name
@@ -128,11 +134,30 @@ def test_highest_price_first_then_earliest_received_then_lowest_row(
     count_max: int, gas_max: int, expected: list[int]
 ) -> None:
     both = Both(10)
-    both.book.price[:5] = [1, 5, 5, 9, 2]
+    both.book.price[:5] = both.price[:5] = [1, 5, 5, 9, 2]
     both.book.gas[:5] = [2, 6, 1, 4, 3]
     for tx, at_ns in ((4, 10), (1, 20), (2, 20), (0, 5), (3, 99)):
         both.book.arrival_ns[tx, NODE] = both.plain.received[tx] = at_ns
-        assert admit(both.book.marks, both.pools, tx, NODE)
-        both.plain.admit(tx)
+        assert admit(both.book, both.pools, tx, NODE, at_ns)
+        both.plain.admit(tx, at_ns)
     assert both.selected(count_max, gas_max) == expected
-    assert both.plain.select(both.book.price.tolist(), both.book.gas.tolist(), count_max, gas_max) == expected
+    assert both.plain.select(both.book.gas.tolist(), count_max, gas_max) == expected
+
+
+def test_one_price_and_second_has_one_place_whatever_was_there_before() -> None:
+    both = Both(2, keyed=True)
+    both.book.price[:] = 7
+    both.price[:] = [7] * ROWS
+    for turn in range(60):  # in and out again: the list, and with it the table of keys, is made anew now and then
+        both.receive(turn % 2)  # the first of the two fills the place, the other vanishes
+        both.include([0, 1])
+        both.leave(1)
+        assert both.agree()
+        assert (both.plain.pending, both.plain.collided) == ({0}, {1} if turn else set())
+    both.include([0])
+    assert both.agree()
+    both.receive(3)  # the place is free
+    both.now = both.now // NS_PER_S * NS_PER_S + NS_PER_S
+    both.receive(4)
+    assert both.agree()
+    assert both.plain.pending == {3, 4}

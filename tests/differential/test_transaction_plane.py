@@ -24,12 +24,13 @@ from bitcell_sim.engine import plain
 from bitcell_sim.engine.outcome import Outcome
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.kernels import arrivals_plain, mempool_plain, paths_plain
-from bitcell_sim.kernels.mempool import NEVER, POOLED
+from bitcell_sim.kernels.mempool import COLLIDED, NEVER, POOLED
 from bitcell_sim.kernels.transactions import NO_SERVER, REJECTED, TIMED_OUT
 
 QUICK = ("duration_s=80", "workload.rate_tps=12")
 FAST_ROUNDS = tuple(f"protocol.round.{key}=1.0" for key in ("commit_s", "reveal_s", "pause_s"))
 STILL = tuple(f"latency.jitter.{key}=0.0" for key in ("fast_scale_ms", "spike_probability"))
+KEYED = ("protocol.quirks.price_second_key=true", "workload.gas_price.median=3.0", "workload.rate_tps=20")
 SMALL_POOL = ("protocol.mempool.capacity=40", "workload.rate_tps=20")
 RING = ("deployment.peer_limit=3", "deployment.recovery.healthy_peers=1")
 ONE_BALANCER = ("deployment.load_balancer.placement=us-east",)
@@ -265,6 +266,17 @@ CASES = [
         sets=("protocol.block.gas_limit=900000", "workload.data_bytes_mean=500.0"),
         seed=24,
     ),
+    Case("one of a price and second", sets=KEYED, seen=("collided",), seed=27),
+    Case(
+        "one of a price and second: forks, a crash, full pools, and chains that are lost with their process",
+        (
+            (height(2), split(("us-east", "eu-central"), ("us-west", "ap-southeast"), duration_s=12.0)),
+            (height(3), fault("process-crash", 3.0, node="us-west-2")),
+        ),
+        sets=(*KEYED, *FAST_ROUNDS, "protocol.mempool.capacity=25", "protocol.quirks.chain_in_memory=true"),
+        seen=("collided", "rejected", "fork"),
+        seed=28,
+    ),
     Case("copies over several hops", ((height(2), fault("process-crash", 8.0, node="us-west-1")),), sets=RING, seed=25),
     Case(
         "no jitter: many copies arrive at the same nanosecond",
@@ -301,6 +313,7 @@ def drawn(seed: int) -> Case:
 
 
 CASES += [drawn(seed) for seed in range(100, 108)]
+CASES += [replace(drawn(seed), name=f"drawn {seed}, keyed", sets=(*KEYED, *FAST_ROUNDS)) for seed in range(108, 110)]
 
 
 @dataclass(frozen=True)
@@ -348,6 +361,7 @@ def simulate(case: Case, plane: str, seed: int | None = None) -> tuple[Run, Outc
 def observe(simulation: Simulation, outcome: Outcome) -> Observed:
     book = simulation.plane.book
     columns = {name: getattr(book, name)[: simulation.plane.rows].copy() for name in COLUMNS}
+    columns["collided"] = columns["pool"] == COLLIDED
     columns["pool"] = columns["pool"] == POOLED
     columns["parent"][columns["arrival_ns"] == NEVER] = -1
     return Observed(
@@ -382,6 +396,7 @@ def signs_seen(run: Run, outcome: Outcome, observed: Observed) -> set[str]:
     seen = {"queueing"} if run.queueing else set()
     codes = {REJECTED: "rejected", NO_SERVER: "no server", TIMED_OUT: "timeout"}
     seen |= {name for code, name in codes.items() if (book["request"] == code).any()}
+    seen |= {"collided"} if book["collided"].any() else set()
     seen |= {"retry"} if (book["attempt"] > 0).any() else set()
     seen |= {"fork"} if (outcome.tables["blocks"]["state"] == "orphaned").any() else set()
     for node, name in enumerate(NODES):

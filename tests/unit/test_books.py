@@ -171,14 +171,14 @@ def test_one_final_chain_is_safe() -> None:
 def test_final_blocks_of_two_heights_that_form_no_chain_are_double_finality() -> None:
     mesh = world([CHILD, OTHER], [CHILD, OTHER], BLOCKS)
     assert check_safety(mesh, seen_final(3, (2, 0), (1, 1))) == [
-        Violation("double_finality", "block 2 of height 2 does not stand on block 1, both are final")
+        Violation("double_finality", "block 2 of height 2 does not stand on final block 1")
     ]
 
 
 def test_two_final_blocks_of_one_height_are_double_finality() -> None:
     mesh = world([CHILD, OTHER], [ONE, OTHER], BLOCKS)
     assert check_safety(mesh, seen_final(3, (0, 0), (1, 1))) == [
-        Violation("double_finality", "height 1: blocks 0 and 1 are both final")
+        Violation("double_finality", "height 1: final are block 0 at 1 of 2 nodes and block 1 at 1 of 2 nodes")
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -284,7 +285,7 @@ def test_a_ramp_grows_and_shrinks_around_a_straight_line() -> None:
     assert steps[0] == (10.0, 0.025)
     assert steps[-1] == (60.0, 0.0)
     assert len(steps) == 42
-    area = sum(s * (b - a) for (a, s), (b, _) in zip(steps, steps[1:], strict=False))
+    area = sum(s * (b - a) for (a, s), (b, _) in pairwise(steps))
     assert area == pytest.approx(10 * 1.0 + 2 * 20 * 0.5)  # as of the straight lines
 
 
@@ -384,7 +385,9 @@ def test_a_wrong_clock_moves_blocks_made_at_fixed_times() -> None:
 
 def test_what_faults_say_of_themselves() -> None:
     faults = [
-        LinkFault(kind="latency", target="us-east", added_ms=5.0, one_way=True, ramp_s=3.0, start_s=1.0, duration_s=9.0),
+        LinkFault(
+            kind="latency", target="us-east", added_ms=5.0, one_way=True, ramp_s=3.0, start_s=1.0, duration_s=9.0
+        ),
         LinkFault(kind="loss", between=("us-east", "us-west"), probability=0.2, start_s=2.0, duration_s=9.0),
         ClockFault(kind="clock-skew", share_ratio=1.0, offset_ms=-250.0, start_s=3.0, duration_s=9.0),
         Partition(kind="partition", groups=(("us-east",), ("us-west", "eu-central")), start_s=4.0, duration_s=9.0),
