@@ -353,11 +353,15 @@ class Node:
         if self._peers_due and len(self.mesh.peers(self.index)) >= self.mesh.deployment.recovery.healthy_peers:
             self._peers_due = False
             self.stage("peers")
+        self.tell(peer)
+        if self.synced:
+            self.voter.repeat(peer)
+
+    def tell(self, peer: int) -> None:
+        """Tell a peer this node's head and what is final, with the precommits that show it."""
         size, now = self.mesh.protocol.wire.announce_bytes, self.mesh.now
         status = (self.index, self.head, self.final)
         self.mesh.transport.send(Kind.STATUS, self.index, peer, now, size, self._on_status, *status)
-        if self.synced:
-            self.voter.repeat(peer)
 
     def _on_status(self, target: int, source: int, head: Block, final: Block) -> None:
         self.mesh.nodes[target].download.hear(source, head, final)

@@ -6,7 +6,7 @@ on disk and survive a crash of the process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ class Voter:
         own_ways = partial(UpstreamVoting, locking=not quirks.no_locking, summed=quirks.votes_summed)
         self._upstream = quirks.no_locking or quirks.votes_summed  # then each vote is an event where it arrives
         self._new_voting = own_ways if self._upstream else HeightVoting
+        self._told: set[tuple[int, int]] = set()  # nodes still voting on a height that is final here, and the height
         self.first_vote_due = False
 
     def locks(self, above: int) -> dict[int, Block]:
@@ -86,11 +87,14 @@ class Voter:
 
     def compare_notes(self, height: int) -> None:
         """Where several blocks are voted on, pass on what this node holds: two votes of one voter have to meet."""
-        if len(self._mesh.ballots.blocks(height)) < 2:
-            return
-        for vote in self._mesh.ballots.votes(height, self._node.index, self._mesh.now):
+        if len(self._mesh.ballots.blocks(height)) > 1:
+            self._pass_on(self._mesh.ballots.votes(height, self._node.index, self._mesh.now))
+
+    def _pass_on(self, votes: Iterable[Vote]) -> None:
+        peers, now = self._mesh.peers(self._node.index), self._mesh.now
+        for vote in votes:
             if vote.voter != self._node.index:
-                self._send(vote, self._mesh.peers(self._node.index), again=self._mesh.now)
+                self._send(vote, peers, again=now)
 
     def _counts(self, block: Block) -> bool:
         """Whether votes for a block that arrive now can still count here."""
@@ -131,11 +135,15 @@ class Voter:
         return [block for height in ballots.heights(self._node.final.height) for block in ballots.blocks(height)]
 
     def take_vote(self, vote: Vote) -> None:
-        """Count a vote of a later round that arrives."""
+        """Count a vote of a later round that arrives; who still votes on what is final here is told so."""
         if self._counts(vote.block):
             self._react(vote.height, self._at(vote.height).on_vote(vote))
         elif vote.height in self._voting and self._mesh.is_up(self._node.index):
-            self._react(vote.height, self._voting[vote.height].on_late_vote(vote))
+            over = self._voting[vote.height]
+            self._react(vote.height, over.on_late_vote(vote))
+            if vote.round > over.final_round and (vote.voter, vote.height) not in self._told:
+                self._told.add((vote.voter, vote.height))
+                self._node.tell(vote.voter)
 
     def repeat(self, peer: int) -> None:
         """Pass the votes that this node knows on to a peer that may lack them, others' votes too."""
@@ -152,6 +160,7 @@ class Voter:
             del self._voting[height]
             self._forged.pop(height, None)
         if old:
+            self._told = {case for case in self._told if case[1] not in old}
             self._mesh.ballots.forget_below(min(node.final.height for node in self._mesh.nodes) - _KEPT_HEIGHTS)
 
     def _at(self, height: int) -> HeightVoting:
@@ -187,7 +196,8 @@ class Voter:
         self._mesh.record(EvidenceRecord(self._node.index, *offence, self._mesh.now))
         if vote.voter not in (self._node.index, *self._node.accused):
             self._node.accused.add(vote.voter)
-            self.compare_notes(vote.height)
+            held = self._mesh.ballots.votes(vote.height, self._node.index, self._mesh.now)
+            self._pass_on([vote, *(first for first in held if first.voter == vote.voter)])
 
     def _cast(self, vote: Vote) -> None:
         kind = _KIND_NAMES[vote.kind]

@@ -372,8 +372,6 @@ class PlainPlane:
         way = (key, tx.draw_id, tx.attempt, source, target, now, size, self._paths, self._links)
         return now + wire_ns + paths_plain.one_way_ns(*way)
 
-    # ----------------------------------------------------------------------------------------- flood
-
     def _keep(self, tx: Transaction, node: int, source: int) -> None:
         """A node has a transaction for the first time: it tells every peer but the one it has it from."""
         tx.arrival_ns[node] = self._pools[node].received[tx.row] = self._now

@@ -26,7 +26,7 @@ from bitcell_sim.random_streams import Stream
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
 
 if TYPE_CHECKING:
-    from bitcell_sim.kernels.arrays import Flags
+    import numpy.typing as npt
 
 RESTART = "restart"  # cause of being down: the machine is back, the process not yet
 RAMP_STEPS = 20
@@ -337,7 +337,7 @@ class Injector:
         share = small_traffic_share(self._rate_tps, size, peers, slowest)
         self._links.queueing[0] = int(share >= wire.small_share_max)
 
-    def _worsen(self, fault: schema.LinkFault, paths: Flags, strength: float) -> None:
+    def _worsen(self, fault: schema.LinkFault, paths: npt.NDArray[np.bool_], strength: float) -> None:
         self._links.added_ns[paths] += ms_to_ns(fault.added_ms * strength)
         kept = (1.0 - self._links.loss[paths]) * (1.0 - fault.probability * strength)
         self._links.loss[paths] = 1.0 - kept

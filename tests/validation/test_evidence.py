@@ -59,12 +59,15 @@ def evidence(outcome: Outcome) -> list[tuple[str, str, int, int, str]]:
 
 @pytest.mark.parametrize("kind", list(VoteKind))
 @pytest.mark.parametrize("after_ms", [0.0, 60.0, 2000.0], ids=["before the true vote", "meanwhile", "once final"])
-def test_every_node_that_holds_both_votes_has_the_evidence_once(kind: VoteKind, after_ms: float) -> None:
+def test_who_holds_both_votes_has_the_evidence_and_passes_it_on_once(kind: VoteKind, after_ms: float) -> None:
     targets = [0, 1, 4, 6]
     outcome = simulate_once(QUICK, seed=2, director=contradict(kind, 4, after_ms, targets))
     assert outcome.violations == []
     accused = NODES[OFFENDER]
-    assert evidence(outcome) == sorted((NODES[node], accused, 4, 0, kind.name.lower()) for node in targets)
+    everyone = [node for node in NODES if node != accused]
+    assert evidence(outcome) == sorted((node, accused, 4, 0, kind.name.lower()) for node in everyone)
+    first = outcome.tables["evidence"].sort_values("at_ms")["node"].iloc[0]
+    assert first in [NODES[node] for node in targets]
     blocks = outcome.tables["blocks"]
     assert blocks.loc[blocks["attempt"] == 999, "state"].tolist() == ["orphaned"]
     assert (blocks[blocks["height"] == 4]["state"] == "final").sum() == 1
