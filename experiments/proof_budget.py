@@ -32,7 +32,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class Confirmed:
     """A change that was found, and the rows that the mesh gave for it."""
 
     change: ProofChange
-    rows: dict[str, dict[str, Any]]
+    rows: dict[str, Mapping[str, Any]]
 
     @property
     def passes(self) -> bool:
@@ -190,21 +191,16 @@ def draw(measured: Sequence[Rate], changes: Sequence[ProofChange]) -> Any:
         "font.size": 9,
     }
     with plt.rc_context(style | {"figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none"}):
-        figure = plt.figure(figsize=(11.0, 9.2), layout="constrained")
-        grid = figure.add_gridspec(2, 4, height_ratios=[1.0, 1.05])
+        figure = plt.figure(figsize=(11.0, 9.6), layout="constrained")
+        halves: Any = figure.subfigures(2, 1, height_ratios=[1.0, 1.1])
+        above, below = halves
         model = constants()
         order = sorted(model.provers, key=lambda name: -model.provers[name].time_factor)
-        first = None
-        for place, prover in enumerate(order):
-            axes = figure.add_subplot(grid[0, place], sharey=first)
-            first = first or axes
+        for axes, prover in zip(above.subplots(1, len(order), sharey=True), order, strict=True):
             _region(axes, model, prover, changes)
-            if place:
-                axes.tick_params(labelleft=False)
-            else:
-                axes.set_ylabel("steps proved")
-        _bars(figure.add_subplot(grid[1, :]), measured)
-        figure.suptitle("One battle proof: where its p95 is 10 s (solid) and 30 s (dashed)", x=0.01, ha="left")
+        above.axes[0].set_ylabel("steps proved")
+        above.suptitle("One battle proof: where its p95 is 10 s (solid) and 30 s (dashed)", x=0.01, ha="left")
+        _bars(below.subplots(), measured)
     return figure
 
 
@@ -244,6 +240,7 @@ def _region(axes: Any, model: ProofConstants, prover: str, changes: Sequence[Pro
     ticks = [8, 16, 32, 64, 128]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_yticks([1, 2, 4, 8, 16, 32, 64], ["1", "2", "4", "8", "16", "32", "64"])
+    axes.set_ylim(0.85, STEPS[-1])
     axes.set_xlabel("side of the proved grid, cells")
     factor = f"{family.time_low_factor:g} - {family.time_high_factor:g}" if prover != "ark" else "1"
     axes.set_title(f"{prover}: {factor} x arkworks", fontsize="medium")
@@ -253,39 +250,29 @@ def _region(axes: Any, model: ProofConstants, prover: str, changes: Sequence[Pro
 
 def _bars(axes: Any, measured: Sequence[Rate]) -> None:
     """Final rate of every variant, with either time-out."""
-    names = [f"inline: {rate.name}" for rate in measured[1::2]]
+    names = ["\n".join(textwrap.wrap(f"inline: {rate.name}", 44)) for rate in measured[1::2]]
     places = np.arange(len(names) + 1)[::-1]
     pipelined = measured[0].final_tps.measured or 0.0
+    end = 1.4 * max(rate.final_tps.ci_high or 1.0 for rate in measured)
     axes.barh(places[0], pipelined, color=INK, height=0.38)
-    axes.text(pipelined, places[0], f"  {pipelined:.1f}", va="center", fontsize="small")
+    axes.annotate(f"{pipelined:.1f}", (pipelined, places[0]), (4, 0), textcoords="offset points", va="center")
     for offset, rows, colour, label in (
         (0.2, measured[1::2], COLOURS[1], "block time-out of 20 s"),
         (-0.2, measured[2::2], COLOURS[0], "time-out that outlasts the proofs"),
     ):
-        values = [rate.final_tps.measured or 0.0 for rate in rows]
-        spread = [
-            [v - (r.final_tps.ci_low or v), (r.final_tps.ci_high or v) - v] for v, r in zip(values, rows, strict=True)
-        ]
-        axes.barh(places[1:] + offset, values, height=0.36, color=colour, alpha=0.85, label=label)
-        axes.errorbar(
-            values, places[1:] + offset, xerr=np.array(spread).T, fmt="none", ecolor=INK, capsize=2, linewidth=1
-        )
-        for place, value, rate in zip(places[1:] + offset, values, rows, strict=True):
-            alone = f", {rate.alone_ratio:.0%} of the blocks by a lone miner without a battle"
-            words = f"{value:.1f}{alone if rate.alone_ratio > 0.005 else ''}" if value else "0: every proof is killed"
-            axes.annotate(
-                words,
-                (rate.final_tps.ci_high or value, place),
-                (4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize="x-small",
-            )
+        for number, (place, rate) in enumerate(zip(places[1:] + offset, rows, strict=True)):
+            value = rate.final_tps.measured or 0.0
+            low, high = rate.final_tps.ci_low or value, rate.final_tps.ci_high or value
+            axes.barh(place, value, height=0.36, color=colour, alpha=0.85, label=label if number == 0 else None)
+            axes.errorbar(value, place, xerr=[[value - low], [high - value]], ecolor=INK, capsize=2, linewidth=1)
+            alone = f", {rate.alone_ratio:.0%} of the blocks by a lone miner" if rate.alone_ratio > 0.005 else ""
+            words = f"{value:.1f}{alone}" if value else "0: every proof is killed"
+            axes.annotate(words, (high, place), (4, 0), textcoords="offset points", va="center", fontsize="small")
     axes.set_yticks(places, [measured[0].name, *names])
     axes.set_xlabel(f"final, transactions a second ({RATE_TPS:g} offered)")
-    axes.set_title("What blocks that wait for their proofs carry (95 % intervals)", loc="left", fontsize="medium")
-    axes.set_xlim(0.0, 1.35 * max((rate.final_tps.measured or 0.0) for rate in measured))
-    axes.legend(loc="lower right", frameon=False, fontsize="small")
+    axes.set_title("What blocks that wait for their proofs carry (95 % intervals)", loc="left", fontsize="large")
+    axes.set_xlim(0.0, end)
+    axes.legend(loc="upper right", frameon=False, fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
 
 
