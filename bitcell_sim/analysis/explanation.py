@@ -167,6 +167,7 @@ def _request(sent: pd.Series[Any]) -> list[Step]:
         "rejected": "the client is told that the node's pool is full",
         "no-server": "the client is told that no server takes it",
         "timeout": "the client stops waiting for an answer",
+        "error": "the client is told of an error in the node",
     }
     if _happened(sent["answered_ms"]) and sent["request"] in answers:
         steps.append(Step(sent["answered_ms"], answers[sent["request"]]))
@@ -277,6 +278,8 @@ def _why_not_final(tables: Tables, sent: pd.Series[Any]) -> str:
     if state == "dropped":
         if request == "no-server":
             return f"dropped: no server took it in {tries} {'try' if tries == 1 else 'tries'}"
+        if request == "error":
+            return "dropped: the node it was sent to answered with an error, or not at all"
         return "dropped: no node had accepted it when the client stopped waiting"
     if state == "lost":
         return f"lost: {_loss(tables, sent)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,10 +59,11 @@ class Clients:
     def __init__(self, workload: Workload, deployment: Deployment, *, seed: int) -> None:
         self._workload = workload
         self._key = np.uint64(stream_key(seed, "workload"))
+        self._steady = workload.arrivals == "steady"
         names = [region.name for region in deployment.region]
         weights = np.array([workload.region_weight.get(name, 0.0) if workload.region_weight else 1.0 for name in names])
         self._share = weights / weights.sum()
-        self._state = [_Region(0, 0, float(kernel.first_gap(self._key, region))) for region in range(len(names))]
+        self._state = [_Region(0, 0, self._first_gap(region)) for region in range(len(names))]
         self._before = list(self._state)  # the last call of `take`
         self.rate_tps = workload.rate_tps
 
@@ -88,17 +90,32 @@ class Clients:
         columns = columns[:, np.argsort(columns[1], kind="stable")]  # of equal times, by region: as they stand
         return Arrivals(*columns)
 
+    def _first_gap(self, region: int) -> float:
+        """First arrival in mean gaps: exponential, or anywhere within the first of even gaps."""
+        gap = float(kernel.first_gap(self._key, region))
+        return -math.expm1(-gap) if self._steady else gap
+
     def _rate_per_ns(self, region: int) -> float:
         return self.rate_tps * float(self._share[region]) / NS_PER_S
 
     def _times(self, region: int, state: _Region, until_ns: int) -> tuple[Ints, _Region]:
         """Next arrivals of a region, at most a chunk of them, and its state after the last."""
-        at_ns = np.empty(_CHUNK, np.int64)
         rate = self._rate_per_ns(region)
+        if self._steady:
+            return self._even_times(state, rate, until_ns)
+        at_ns = np.empty(_CHUNK, np.int64)
         count, from_ns, left = kernel.arrivals(
             self._key, region, state.sent, state.from_ns, state.left, rate, until_ns, at_ns
         )
         return at_ns[:count], _Region(state.sent + count, from_ns, left)
+
+    def _even_times(self, state: _Region, rate_per_ns: float, until_ns: int) -> tuple[Ints, _Region]:
+        """The same with gaps that are all one."""
+        first_ns, gap_ns = state.from_ns + int(state.left / rate_per_ns), max(1, int(1.0 / rate_per_ns))
+        at_ns = np.arange(first_ns, until_ns, gap_ns, dtype=np.int64)[:_CHUNK]
+        if not len(at_ns):
+            return at_ns, state
+        return at_ns, _Region(state.sent + len(at_ns), int(at_ns[-1]), 1.0)
 
     def _at(self, region: int, now_ns: int) -> _Region:
         """State of a region at a moment since the last call of :meth:`take`."""

@@ -79,13 +79,26 @@ class LoadBalancer(Section):
     placement: Name = Field(
         default="per-region", description="`per-region`: one in each region; or the one region it stands in."
     )
-    check_interval_s: Positive = Field(description="Seconds between two health checks of a backend (`inter`).")
-    check_timeout_s: Positive = Field(description="Seconds after which a health check counts as failed.")
+    backends: Literal["all", "regional"] = Field(
+        default="all",
+        description="`all`: every client is served by all nodes; `regional`: by those of its region while one is up.",
+    )
+    check_interval_s: Positive = Field(
+        description="Seconds from the end of a backend's health check to the start of the next (`inter`)."
+    )
+    check_timeout_s: Positive | None = Field(
+        default=None,
+        description="Seconds from connection to answer of a health check (`timeout check`); without it a whole check"
+        " may take `check_interval_s`.",
+    )
     fall: PositiveCount = Field(description="Failed checks in a row that take a backend out.")
     rise: PositiveCount = Field(description="Good checks in a row that bring a backend back.")
     retries: Count = Field(description="Times a refused connection is tried again.")
-    retry_pause_s: Positive = Field(description="Seconds between two tries of a refused connection.")
+    retry_pause_s: Positive = Field(
+        description="Seconds between two tries of a refused connection; at most `connect_timeout_s`."
+    )
     connect_timeout_s: Positive = Field(description="Seconds a connection may take (`timeout connect`).")
+    server_timeout_s: Positive = Field(description="Seconds until a request without answer fails (`timeout server`).")
     redispatch: bool = Field(description="Whether a retry may go to another backend (`option redispatch`).")
     dns_failover_s: NonNegative = Field(description="Seconds until clients of a lost region use another one.")
     health_path: Text = Field(description="Path that a health check asks for.")

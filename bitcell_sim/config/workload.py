@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from bitcell_sim.config.base import Name, NonNegative, Positive, Section, Text
@@ -15,10 +17,13 @@ class GasPrice(Section):
 
 
 class Workload(Section):
-    """Clients: open Poisson arrivals, shared over regions."""
+    """Clients: open arrivals, shared over regions."""
 
     name: Name = Field(description="Name of the workload.")
     title: Text = Field(description="One line for people.")
+    arrivals: Literal["poisson", "steady"] = Field(
+        default="poisson", description="`poisson`: exponential gaps; `steady`: each region's clients at even gaps."
+    )
     rate_tps: NonNegative = Field(description="Offered transactions per second, all regions together.")
     region_weight: dict[str, NonNegative] = Field(
         default_factory=dict, description="Share of each region in the arrivals, by weight; empty: equal."

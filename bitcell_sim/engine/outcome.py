@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STATES = ["final", "pending", "rejected", "dropped", "lost"]
 FINAL, PENDING, REFUSED, DROPPED, LOST = range(5)
-REQUESTS = ["open", "ok", "rejected", "no-server", "timeout"]
+REQUESTS = ["open", "ok", "rejected", "no-server", "timeout", "error"]
 BLOCK_STATES = ["final", "pending", "orphaned"]
 
 

@@ -28,7 +28,7 @@ from bitcell_sim.engine.plane import Shared, plane_keys
 from bitcell_sim.kernels import paths_plain
 from bitcell_sim.kernels.mempool import NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
-from bitcell_sim.kernels.transactions import DOWN, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
+from bitcell_sim.kernels.world import DOWN, ERROR, HANGING, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
 from bitcell_sim.network.clock import Clock
 from bitcell_sim.units import NS_PER_S, ms_to_ns, seconds_to_ns
 
@@ -127,8 +127,9 @@ class PlainPlane:
         self._block = scenario.protocol.block
         self._retries = balancer.retries
         self._redispatch = balancer.redispatch
-        self._pause_ns = seconds_to_ns(balancer.retry_pause_s)
+        self._pause_ns = seconds_to_ns(min(balancer.retry_pause_s, balancer.connect_timeout_s))
         self._connect_timeout_ns = seconds_to_ns(balancer.connect_timeout_s)
+        self._server_timeout_ns = seconds_to_ns(balancer.server_timeout_s)
         self._client_timeout_ns = seconds_to_ns(scenario.workload.client_timeout_s)
         self._access_ns = ms_to_ns(scenario.workload.access_delay_ms)
         self._check_ns = ms_to_ns(scenario.protocol.costs.transaction_check_ms)
@@ -264,13 +265,7 @@ class PlainPlane:
             return
         at_ns = self._now + self._access_ns + self._between_regions_ns(tx.region, self._home(tx))
         yield Moment(self._env, at_ns, Step.AT_BALANCER, tx.row)
-        server = self._next_server(tx.balancer, int(self._balancers.turn[tx.balancer]))
-        if server == _NOBODY:
-            self._answer(tx, NO_SERVER, self._now)
-            return
-        self._balancers.turn[tx.balancer] = (server + 1) % self._node_count
-        tx.server = server
-        self._env.process(self._try_server(tx))
+        self._send_to(tx, self._take_turn(tx))
 
     def _home(self, tx: Transaction) -> int:
         """Region of the balancer that has the request."""
@@ -289,14 +284,30 @@ class PlainPlane:
         ring = [(start + step) % self._node_count for step in range(self._node_count)]
         return next((server for server in ring if self._balancers.in_use[balancer, server]), _NOBODY)
 
+    def _take_turn(self, tx: Transaction) -> int:
+        """Server whose turn it is; the one that has just failed only if there is no other."""
+        server = self._next_server(tx.balancer, int(self._balancers.turn[tx.balancer]))
+        if server == tx.server:
+            server = self._next_server(tx.balancer, tx.server + 1)
+        if server != _NOBODY:
+            self._balancers.turn[tx.balancer] = (server + 1) % self._node_count
+        return server
+
+    def _send_to(self, tx: Transaction, server: int) -> None:
+        """Try a server, unless there is none or the client has given up."""
+        if server == _NOBODY:
+            self._answer(tx, NO_SERVER, self._now)
+        elif self._now > tx.submit_ns + self._client_timeout_ns:
+            self._give_up(tx)
+        else:
+            tx.attempt += tx.server != _NOBODY
+            tx.server = server
+            self._env.process(self._try_server(tx))
+
     def _try_server(self, tx: Transaction) -> Steps:
         """Hop from the balancer to the server it has chosen, and what the server makes of it."""
-        now = self._now
-        if now > tx.submit_ns + self._client_timeout_ns:
-            self._give_up(tx)
-            return
         endpoint, server = self._node_count + self._home(tx), tx.server
-        tx.sent_ns = now
+        tx.sent_ns = now = self._now
         timeout_ns = now + self._connect_timeout_ns
         if self._links.cut[endpoint, server]:
             self._env.process(self._try_again(tx, timeout_ns))
@@ -306,22 +317,22 @@ class PlainPlane:
         yield Moment(self._env, at_ns, Step.AT_SERVER, tx.row)
         state = int(self._nodes.state[server])
         back_ns = NEVER
-        if state != SILENT and not self._links.cut[server, endpoint]:
+        if state not in (SILENT, HANGING) and not self._links.cut[server, endpoint]:
             back_ns = self._small_message_ns(self._answer_key, tx, server, endpoint, self._answer_bytes)
-        if state == SILENT:
+        if state == UP:
+            self._serve(tx, server, back_ns)
+        elif state == SILENT:
             self._env.process(self._try_again(tx, max(timeout_ns, at_ns)))
         elif state == DOWN:
-            again_ns = back_ns + (self._pause_ns if self._same_again(tx) else 0)
+            again_ns = back_ns + (self._pause_ns if self._pauses(tx) else 0)
             self._env.process(self._try_again(tx, max(min(again_ns, timeout_ns), at_ns)))
         else:
-            self._serve(tx, server, back_ns)
+            self._answer(tx, ERROR, min(back_ns, now + self._server_timeout_ns))
 
-    def _same_again(self, tx: Transaction) -> bool:
-        """Whether a refused request is tried once more at the same server, for which the balancer waits a moment."""
-        if tx.attempt >= self._retries:
-            return False
-        other = self._next_server(tx.balancer, tx.server + 1) if self._redispatch else _NOBODY
-        return other in (_NOBODY, tx.server)
+    def _pauses(self, tx: Transaction) -> bool:
+        """Whether the balancer waits a moment after a refusal: not if it may choose among two servers or more."""
+        may_choose = self._redispatch and int(self._balancers.in_use[tx.balancer].sum()) > 1
+        return tx.attempt < self._retries and not may_choose
 
     def _try_again(self, tx: Transaction, at_ns: int) -> Steps:
         """Pause of the balancer before the next try, which may go to the next server."""
@@ -329,11 +340,7 @@ class PlainPlane:
         if tx.attempt >= self._retries:
             self._answer(tx, NO_SERVER, self._now)
             return
-        tx.attempt += 1
-        if self._redispatch:
-            server = self._next_server(tx.balancer, tx.server + 1)
-            tx.server = tx.server if server == _NOBODY else server
-        self._env.process(self._try_server(tx))
+        self._send_to(tx, self._take_turn(tx) if self._redispatch else tx.server)
 
     def _serve(self, tx: Transaction, node: int, back_ns: int) -> None:
         """Take the request into the pool and pass it on to the peers, or reject it."""

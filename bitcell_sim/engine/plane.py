@@ -50,8 +50,9 @@ def plane_settings(scenario: Scenario, horizon_ns: int) -> Ints:
     return np.array(
         [
             balancer.retries,
-            seconds_to_ns(balancer.retry_pause_s),
+            seconds_to_ns(min(balancer.retry_pause_s, balancer.connect_timeout_s)),
             seconds_to_ns(balancer.connect_timeout_s),
+            seconds_to_ns(balancer.server_timeout_s),
             int(balancer.redispatch),
             seconds_to_ns(scenario.workload.client_timeout_s),
             ms_to_ns(scenario.workload.access_delay_ms),

@@ -34,7 +34,9 @@ from bitcell_sim.kernels.world import (
     AT_SERVER,
     CLIENT_TIMEOUT_NS,
     CONNECT_TIMEOUT_NS,
-    DOWN,
+    ERROR,
+    FAILING,
+    HANGING,
     KEY_ANSWER,
     KEY_RPC,
     NO_SERVER,
@@ -46,10 +48,12 @@ from bitcell_sim.kernels.world import (
     REDISPATCH,
     REJECTED,
     RETRIES,
+    SERVER_TIMEOUT_NS,
     SILENT,
     SINGLE,
     TIMED_OUT,
     TRY_AGAIN,
+    UP,
     World,
     event_code,
 )
@@ -100,6 +104,15 @@ def next_server(in_use: Flags, balancer: int, start: int) -> int:
 
 
 @part
+def other_server(in_use: Flags, balancer: int, start: int, failed: int) -> int:
+    """First server from `start` on that the balancer takes for up; the one that has `failed` comes last."""
+    found: int = next_server(in_use, balancer, start)
+    if found == failed:
+        found = next_server(in_use, balancer, failed + 1)
+    return found
+
+
+@part
 def answer(
     columns: Ints, codes: Ints32, home: Ints32, settings: Ints, base_ns: Ints, nodes: int, tx: int, told: int, at: int
 ) -> None:
@@ -137,26 +150,22 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     nodes = world.nodes.state.shape[0]
     balancer, server = codes[BALANCER, tx], codes[SERVER, tx]
     told = -1
-    if failed:
-        if codes[ATTEMPT, tx] >= settings[RETRIES]:
-            told = NO_SERVER
-        else:
-            codes[ATTEMPT, tx] += 1
-            if settings[REDISPATCH]:
-                other = next_server(balancers.in_use, balancer, server + 1)
-                server = other if other >= 0 else server
-    else:
-        server = next_server(balancers.in_use, balancer, balancers.turn[balancer])
+    if failed and codes[ATTEMPT, tx] >= settings[RETRIES]:
+        told = NO_SERVER
+    elif not failed or settings[REDISPATCH]:
+        server = other_server(balancers.in_use, balancer, balancers.turn[balancer], server)
         if server < 0:
             told = NO_SERVER
         else:
             balancers.turn[balancer] = (server + 1) % nodes
     if told < 0 and now - columns[SUBMIT_NS, tx] > settings[CLIENT_TIMEOUT_NS]:
         told = TIMED_OUT
-    codes[SERVER, tx] = server
     if told >= 0:
         answer(columns, codes, balancers.home, settings, world.paths.base_ns, nodes, tx, told, now)
         return
+    if failed:
+        codes[ATTEMPT, tx] += 1
+    codes[SERVER, tx] = server
     columns[SENT_NS, tx] = now
     endpoint = nodes + balancers.home[balancer]
     if links.cut[endpoint, server]:
@@ -169,34 +178,47 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
 
 
 @part
-def pause_ns(in_use: Flags, settings: Ints, balancer: int, server: int, attempt: int) -> int:
-    """Pause of the balancer after a refusal, nanoseconds: only before it tries the same server again."""
+def pause_ns(in_use: Flags, settings: Ints, balancer: int, attempt: int) -> int:
+    """Pause of the balancer after a refusal, nanoseconds: none before another of two servers and more."""
     if attempt >= settings[RETRIES]:
         return 0
-    other = next_server(in_use, balancer, server + 1) if settings[REDISPATCH] else -1
+    count = 0
+    for server in range(in_use.shape[1]):
+        count += in_use[balancer, server]
     pause: int = settings[PAUSE_NS]
-    return pause if other < 0 or other == server else 0
+    return 0 if settings[REDISPATCH] and count > 1 else pause
+
+
+@part
+def not_served(world: World, tx: int, now: int, back: int) -> None:
+    """The node refuses the request, gives no sign, never answers or answers HTTP 500 (at the balancer at `back`)."""
+    columns, codes, settings = world.book.columns, world.book.codes, world.settings
+    balancer, nodes = codes[BALANCER, tx], world.nodes.state.shape[0]
+    state = world.nodes.state[codes[SERVER, tx]]
+    if state in (HANGING, FAILING):
+        at = min(back, columns[SENT_NS, tx] + settings[SERVER_TIMEOUT_NS])
+        answer(columns, codes, world.balancers.home, settings, world.paths.base_ns, nodes, tx, ERROR, at)
+        return
+    again = columns[SENT_NS, tx] + settings[CONNECT_TIMEOUT_NS]
+    if state != SILENT:
+        again = min(again, back + pause_ns(world.balancers.in_use, settings, balancer, codes[ATTEMPT, tx]))
+    push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
 
 
 @part
 def at_server(world: World, tx: int, now: int) -> None:
-    """The request reaches the node: accepted and flooded, rejected, refused, or not answered."""
+    """The request reaches the node: accepted and flooded, rejected, or not served at all."""
     columns, codes, settings, links = world.book.columns, world.book.codes, world.settings, world.links
     nodes = world.nodes.state.shape[0]
     server = codes[SERVER, tx]
     state = world.nodes.state[server]
     endpoint = nodes + world.balancers.home[codes[BALANCER, tx]]
     back = NEVER
-    if state != SILENT and not links.cut[server, endpoint]:
+    if state not in (SILENT, HANGING) and not links.cut[server, endpoint]:
         name, attempt, size = columns[DRAW_ID, tx], codes[ATTEMPT, tx], settings[ANSWER_BYTES]
         back = small_ns(world.keys[KEY_ANSWER], name, attempt, server, endpoint, now, size, world.paths, links)
-    timeout = columns[SENT_NS, tx] + settings[CONNECT_TIMEOUT_NS]
-    if state in (SILENT, DOWN):
-        again = timeout
-        if state == DOWN:
-            balancer, attempt = codes[BALANCER, tx], codes[ATTEMPT, tx]
-            again = min(back + pause_ns(world.balancers.in_use, settings, balancer, server, attempt), timeout)
-        push(world.heap, max(again, now), event_code(TRY_AGAIN, tx, 0, 0))
+    if state != UP:
+        not_served(world, tx, now, back)
         return
     told = REJECTED
     if take(world, tx, server, now):

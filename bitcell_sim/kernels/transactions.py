@@ -27,6 +27,9 @@ from bitcell_sim.kernels.requests import at_balancer, at_server, submit
 from bitcell_sim.kernels.world import (
     AT_SERVER,
     DOWN,
+    ERROR,
+    FAILING,
+    HANGING,
     HORIZON_NS,
     INDEX_MASK,
     KIND_SHIFT,
@@ -55,6 +58,9 @@ from bitcell_sim.kernels.world import (
 __all__ = [
     "DONE",
     "DOWN",
+    "ERROR",
+    "FAILING",
+    "HANGING",
     "HEAP_FULL",
     "NO_SERVER",
     "OK",

@@ -11,14 +11,15 @@ from bitcell_sim.kernels.mempool import Book, Pools
 from bitcell_sim.kernels.paths import LinkState, Paths
 
 AT_BALANCER, AT_SERVER, TRY_AGAIN, RECEIPT, MESSAGE = range(5)
-OPEN, OK, REJECTED, NO_SERVER, TIMED_OUT = range(5)  # what the client was told
+OPEN, OK, REJECTED, NO_SERVER, TIMED_OUT, ERROR = range(6)  # what the client was told
 PATH, SINGLE = 1, 2  # modes of a transaction
-DOWN, UP, SILENT = range(3)  # states of a node
+DOWN, UP, SILENT, HANGING, FAILING = range(5)  # states of a node
 KEY_CLIENT, KEY_RPC, KEY_ANSWER, KEY_GOSSIP = range(4)
 (
     RETRIES,
     PAUSE_NS,
     CONNECT_TIMEOUT_NS,
+    SERVER_TIMEOUT_NS,
     REDISPATCH,
     CLIENT_TIMEOUT_NS,
     ACCESS_NS,
@@ -26,7 +27,7 @@ KEY_CLIENT, KEY_RPC, KEY_ANSWER, KEY_GOSSIP = range(4)
     ANSWER_BYTES,
     CHECK_NS,
     HORIZON_NS,
-) = range(10)
+) = range(11)
 NEXT_ROW, OPEN_FIRST, OPEN_END = range(3)
 TX_SHIFT, SOURCE_SHIFT, KIND_SHIFT = 20, 10, 58
 TX_MASK, INDEX_MASK = (1 << 38) - 1, 1023
@@ -38,7 +39,8 @@ class Nodes(NamedTuple):
     Parameters
     ----------
     state : ndarray of uint8, shape (nodes,)
-        DOWN refuses connections, UP answers, SILENT does not answer at all.
+        DOWN refuses connections, UP answers, SILENT gives no sign, HANGING accepts and never answers, FAILING answers
+        everything with HTTP 500.
     boot_ns : ndarray of int64, shape (nodes,)
         Start of the running process; what arrived before is forgotten.
     peers : ndarray of uint8, shape (nodes, nodes)
@@ -51,16 +53,16 @@ class Nodes(NamedTuple):
 
 
 class Balancers(NamedTuple):
-    """State of the load balancers, in place.
+    """State of the load balancers' back-ends, in place; one back-end a balancer, or one a region (a row each).
 
     Parameters
     ----------
     in_use : ndarray of uint8, shape (balancers, nodes)
-        1 where the balancer takes the server for up.
+        1 where requests may be sent.
     route : ndarray of int32, shape (regions,)
-        Balancer that a region's clients use; -1 for none.
+        Row that a region's clients use; -1 for none.
     home : ndarray of int32, shape (balancers,)
-        Region it stands in.
+        Region that the balancer stands in.
     turn : ndarray of int64, shape (balancers,)
         Server whose turn is next.
     """
@@ -78,7 +80,7 @@ class World(NamedTuple):
     ----------
     book, pools, nodes, balancers, paths, links, heap
         See their types.
-    settings : ndarray of int64, shape (10,)
+    settings : ndarray of int64, shape (11,)
         RETRIES .. HORIZON_NS above.
     keys : ndarray of uint64, shape (4,)
         Streams of draws.

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from bitcell_sim.config.schema import Scenario
+from bitcell_sim.operations.health_check import CheckTimes
 from bitcell_sim.operations.load_balancer import PER_REGION, SERVED_HEALTH_PATH, SERVED_HEALTH_PORT
 from bitcell_sim.studies.validate import Finding
+from bitcell_sim.units import NS_PER_S, seconds_to_ns
 
 PORTS = ("p2p_port", "rpc_port", "metrics_port")
 PORT_MAX = 65_535
@@ -114,15 +116,16 @@ def _health(scenario: Scenario) -> Finding:
 
 
 def _check_time(scenario: Scenario) -> Finding:
-    """Time-outs of health checks against the longest round trip."""
-    balancer = scenario.deployment.load_balancer
-    where = "deployment.load_balancer.check_timeout_s"
+    """Time-outs of health checks against the longest round trip: one connects, a second one asks."""
+    times = CheckTimes.of(scenario.deployment.load_balancer)
+    where = "deployment.load_balancer.check_interval_s"
     longest_s = max(link.rtt_ms for link in scenario.latency.link) / 1000.0
-    words = f"a check may take {balancer.check_timeout_s:g} s, the longest round trip is {longest_s:.3g} s"
-    if longest_s >= balancer.check_timeout_s:
-        return Finding("error", where, f"{words}: far servers are always down", f"more than {2 * longest_s:.3g} s")
-    if 2 * longest_s >= balancer.check_timeout_s:
-        return Finding("warning", where, f"{words}: one lost packet fails it", f"more than {2 * longest_s:.3g} s")
+    may_take_s = times.end_ns(0, seconds_to_ns(longest_s)) / NS_PER_S
+    words = f"a check may take {may_take_s:g} s, two of the longest round trips {2 * longest_s:.3g} s"
+    if 2 * longest_s >= may_take_s or longest_s >= times.connect_ns / NS_PER_S:
+        return Finding("error", where, f"{words}: far servers are always down", f"more than {3 * longest_s:.3g} s")
+    if 3 * longest_s >= may_take_s:
+        return Finding("warning", where, f"{words}: one lost packet fails it", f"more than {3 * longest_s:.3g} s")
     return Finding("ok", where, words)
 
 
@@ -131,10 +134,10 @@ def _retries(scenario: Scenario) -> Iterator[Finding]:
     balancer = scenario.deployment.load_balancer
     nodes = len(scenario.deployment.node)
     refused_s = balancer.fall * balancer.check_interval_s
-    silent_s = refused_s + balancer.check_timeout_s
+    silent_s = refused_s + balancer.fall * CheckTimes.of(balancer).longest_ns / NS_PER_S
     words = (
         f"a dead server is out after {refused_s - balancer.check_interval_s:g} to {refused_s:g} s, a silent one after"
-        f" up to {silent_s:g} s"
+        f" {silent_s - balancer.check_interval_s:g} to {silent_s:g} s"
     )
     limit = next((t.limit for t in scenario.targets.target if t.id == "regional_failover"), None)
     where = "deployment.load_balancer"
@@ -146,7 +149,7 @@ def _retries(scenario: Scenario) -> Iterator[Finding]:
         yield Finding("warning", where, what, "check more often, fewer failures, or a shorter time to live")
     else:
         yield Finding("ok", where, words)
-    retried_s = balancer.retries * balancer.retry_pause_s
+    retried_s = balancer.retries * min(balancer.retry_pause_s, balancer.connect_timeout_s)
     if not balancer.redispatch and retried_s < refused_s:
         what = (
             f"no redispatch: {balancer.retries} retries over {retried_s:g} s go to the same dead server, so until it"

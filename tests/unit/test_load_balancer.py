@@ -1,4 +1,4 @@
-"""Health checks, their timing against what a real HAProxy 2.6 did, and clients that DNS moves."""
+"""Health checks, their timing against what a real HAProxy 2.6 did, back-ends, and clients that DNS moves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from scipy import stats
 
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.kernels.paths import Paths
-from bitcell_sim.kernels.transactions import DOWN, SILENT, UP, Nodes
+from bitcell_sim.kernels.transactions import DOWN, FAILING, HANGING, SILENT, UP, Nodes
 from bitcell_sim.network.clock import Clock
 from bitcell_sim.network.link import healthy_links
-from bitcell_sim.operations.load_balancer import BalancerRecord, HealthCheck, LoadBalancing, homes, new_balancers
+from bitcell_sim.operations.health_check import CheckTimes, HealthCheck
+from bitcell_sim.operations.load_balancer import BalancerRecord, LoadBalancing, homes, new_balancers
 
 S = 10**9
 INTER_S = 5.0
@@ -75,15 +76,18 @@ class Front:
 
 def test_three_failures_in_a_row_take_out_and_two_successes_bring_back() -> None:
     check = HealthCheck(fall=3, rise=2)
-    results = [False, False, True, False, False, False, True, False, True, True]
-    assert [check.result(passed) for passed in results] == [False] * 5 + [True] + [False] * 3 + [True]
+    results = [True, False, False, True, False, False, False, True, False, True, True]
+    assert [check.result(passed) for passed in results] == [False] * 6 + [True] + [False] * 3 + [True]
     assert check.up
     assert check.steady
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.lists(st.booleans(), max_size=60))
-def test_the_state_is_that_of_the_last_long_enough_streak(fall: int, rise: int, results: list[bool]) -> None:
+def test_after_the_first_success_the_state_is_that_of_the_last_long_enough_streak(
+    fall: int, rise: int, results: list[bool]
+) -> None:
     check, up, streak = HealthCheck(fall, rise), True, 0
+    assert not check.result(True)
     for passed in results:
         streak = 0 if passed == up else streak + 1
         changed = streak == (fall if up else rise)
@@ -91,6 +95,27 @@ def test_the_state_is_that_of_the_last_long_enough_streak(fall: int, rise: int, 
             up, streak = not up, 0
         assert check.result(passed) is changed
         assert check.up is up
+
+
+def test_a_server_that_was_never_seen_well_is_out_at_its_first_failure() -> None:
+    check = HealthCheck(fall=3, rise=2)
+    assert check.up
+    assert not check.steady
+    assert check.result(False)
+    assert not check.up
+    assert check.steady
+
+
+def test_how_long_a_check_may_take_follows_the_time_outs() -> None:
+    def longest_s(*sets: str) -> float:
+        keys = [f"deployment.load_balancer.{key}" for key in sets]
+        return CheckTimes.of(load_scenario("rc3", sets=keys).deployment.load_balancer).longest_ns / S
+
+    assert longest_s("check_interval_s=2", "connect_timeout_s=1") == 2.0
+    assert longest_s("check_interval_s=2", "connect_timeout_s=1", "check_timeout_s=0.5") == 1.0
+    assert longest_s("check_interval_s=2", "connect_timeout_s=3", "check_timeout_s=0.5") == 2.0
+    assert longest_s("check_interval_s=2", "connect_timeout_s=1", "check_timeout_s=1.5") == 1.5
+    assert longest_s("check_interval_s=2", "connect_timeout_s=1", "check_timeout_s=4") == 4.0
 
 
 # ------------------------------------------------------------------------------------------------- timing
@@ -111,28 +136,80 @@ def delays_s(state: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(down), np.array(up)
 
 
-def test_a_refusing_server_is_down_after_two_intervals_and_a_uniform_rest() -> None:
-    """A real one: DOWN after 10.5 / 12.7 / 14.8 s, UP after 5.5 / 7.7 / 9.8 s (minimum, median, maximum)."""
-    down, up = delays_s(DOWN)
-    rtt_s = RTT_NS / S
+@pytest.mark.parametrize(("state", "round_trips"), [(DOWN, 1), (FAILING, 2)])
+def test_a_server_that_fails_at_once_is_down_after_two_intervals_and_a_uniform_rest(
+    state: int, round_trips: int
+) -> None:
+    """A real one that refuses: DOWN after 10.5 / 12.7 / 14.8 s, UP after 5.5 / 7.7 / 9.8 s (min, median, max)."""
+    down, up = delays_s(state)
+    most_s = 3 * round_trips * RTT_NS / S
     assert (down - 2 * INTER_S).min() > 0
-    assert (down - 2 * INTER_S).max() < INTER_S + rtt_s
+    assert (down - 2 * INTER_S).max() < INTER_S + most_s
     assert (up - INTER_S).min() > 0
-    assert (up - INTER_S).max() < INTER_S + rtt_s
+    assert (up - INTER_S).max() < INTER_S + 4 * RTT_NS / S
     assert stats.kstest((down - 2 * INTER_S) / INTER_S, "uniform").pvalue > 0.01
     assert stats.kstest((up - INTER_S) / INTER_S, "uniform").pvalue > 0.01
     assert np.median(down) == pytest.approx(12.7, abs=0.6)
     assert np.median(up) == pytest.approx(7.7, abs=0.6)
 
 
-def test_a_silent_server_costs_the_check_timeout_on_top() -> None:
-    down, up = delays_s(SILENT)
-    rest = down - 2 * INTER_S - 5.0
+@pytest.mark.parametrize("state", [SILENT, HANGING])
+def test_a_server_that_gives_no_answer_costs_a_time_out_at_every_check(state: int) -> None:
+    down, _ = delays_s(state)
+    rest = down - 2 * INTER_S - 3 * INTER_S  # two pauses, and three checks of an interval each
     assert rest.min() > -0.01
     assert rest.max() < INTER_S + 0.01
-    # A check that was under way at the return still times out.
+    assert stats.kstest(np.clip(rest / INTER_S, 0, 1), "uniform").pvalue > 0.01
+
+
+def test_a_check_that_hangs_when_its_server_wakes_is_answered() -> None:
+    _, up = delays_s(HANGING)
+    at_once = up < INTER_S + 0.01
+    assert 0.35 < at_once.mean() < 0.65  # half of the time a check is under way
+    assert (up >= INTER_S).all()
+    assert stats.kstest((up[~at_once] - INTER_S) / INTER_S, "uniform").pvalue > 0.01
+
+
+def test_a_check_that_met_silence_is_lost() -> None:
+    _, up = delays_s(SILENT)
     assert (up > INTER_S).all()
-    assert (up < 2 * INTER_S + 0.01).all()
+    assert (up < 3 * INTER_S + 0.01).all()  # it runs out, then a pause, a check, a pause, a check
+    assert (up > 2 * INTER_S).mean() == pytest.approx(0.5, abs=0.15)
+
+
+def test_a_hanging_server_that_is_killed_fails_the_check_that_waits() -> None:
+    down = []
+    for seed in range(10):
+        front = Front(seed)
+        front.at(20.0, front.set_state(0, HANGING))
+        front.at(41.0, front.set_state(0, DOWN))
+        front.run(80.0)
+        down += front.since(20.0, 0).tolist()
+    assert min(down) > 20.0
+    assert max(down) < 30.0 - 5.0 + 3 * RTT_NS / S  # never later than had it hung on
+
+
+def test_a_check_takes_two_round_trips_and_the_next_begins_an_interval_later() -> None:
+    front = Front(1, "deployment.load_balancer.fall=1000000")
+    front.links.added_ns[:] = 400 * 10**6
+    front.at(10.0, front.set_state(0, FAILING))
+    starts = watched_starts_s(front, until_s=110.0)
+    assert np.diff(starts) == pytest.approx(INTER_S + 2 * (0.8 + RTT_NS / S))
+
+
+def watched_starts_s(front: Front, until_s: float) -> np.ndarray:
+    """When balancer 0 starts its checks of server 0 after the tenth second."""
+    starts: list[float] = []
+    check = front.balancing._check
+
+    def noted(endpoint: int, node: int):  # type: ignore[no-untyped-def]
+        if (endpoint, node) == (7, 0) and front.env.now > 10 * S:
+            starts.append(front.env.now / S)
+        return check(endpoint, node)
+
+    front.balancing._check = noted  # type: ignore[method-assign]
+    front.run(until_s)
+    return np.array(starts)
 
 
 def test_inter_fall_and_rise_are_those_of_the_configuration() -> None:
@@ -176,7 +253,7 @@ def test_a_health_path_that_no_node_serves_takes_all_servers_out() -> None:
     front = Front(1, "deployment.load_balancer.health_port=rpc")
     front.run(30.0)
     assert not front.balancers.in_use.any()
-    assert all(record.at_ns <= 15 * S + RTT_NS for record in front.records)
+    assert all(record.at_ns <= 5 * S + 2 * RTT_NS for record in front.records)  # each at its first check
 
 
 def test_transactions_are_worked_off_before_a_view_changes() -> None:
@@ -186,13 +263,44 @@ def test_transactions_are_worked_off_before_a_view_changes() -> None:
     assert front.worked_off_ns == [record.at_ns for record in front.records]
 
 
-def test_a_healthy_front_costs_no_events() -> None:
+def test_a_healthy_front_costs_no_events_after_its_first_checks() -> None:
     front = Front()
-    front.run(3600.0)
+    front.run(6.0)
+    assert front.env.peek() == float("inf")
+    front.env.run(until=3600 * S)
     assert front.records == []
     front.at(4000.0, front.set_state(0, DOWN))
     front.env.run(until=8000 * S)
     assert len(front.records) == 4
+
+
+# ---------------------------------------------------------------------------------------------- back-ends
+
+REGIONAL = "deployment.load_balancer.backends=regional"
+OWN = [[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("placement", ["per-region", "us-east"])
+def test_regional_back_ends_serve_from_their_region_while_a_server_of_it_is_up(placement: str) -> None:
+    front = Front(1, REGIONAL, f"deployment.load_balancer.placement={placement}")
+    assert front.balancers.in_use.tolist() == OWN
+    assert routes(front) == [0, 1, 2, 3]
+    front.at(10.0, front.set_state(2, DOWN))
+    front.at(40.0, front.set_state(6, DOWN))
+    front.at(80.0, front.set_state(6, UP))
+    front.run(39.0)
+    assert front.balancers.in_use.tolist() == [OWN[0], [0, 0, 0, 1, 0, 0, 0], OWN[2], OWN[3]]
+    front.env.run(until=70 * S)
+    assert front.balancers.in_use[3].tolist() == [1, 1, 0, 1, 1, 1, 0]
+    front.env.run(until=100 * S)
+    assert front.balancers.in_use[3].tolist() == OWN[3]
+    balancers = 4 if placement == "per-region" else 1
+    assert len(front.records) == 3 * balancers  # the back-ends of one balancer share its checks
+
+
+def test_a_server_out_of_its_regional_back_end_s_use_still_serves() -> None:
+    front = Front(1, REGIONAL)
+    assert all(front.balancing.serves(node) for node in range(7))
 
 
 # ---------------------------------------------------------------------------------------------------- DNS

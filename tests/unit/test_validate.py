@@ -84,8 +84,8 @@ def test_rc3_has_its_known_weak_points(found: list[Finding], says: str) -> None:
     [
         (["deployment.load_balancer.health_port=rpc"], "error", "health_port", "all 7 servers are down"),
         (["deployment.load_balancer.health_path=/healthz"], "error", "health_path", "answers only /health"),
-        (["deployment.load_balancer.check_timeout_s=0.2"], "error", "check_timeout_s", "far servers are always down"),
-        (["deployment.load_balancer.check_timeout_s=0.4"], "warning", "check_timeout_s", "one lost packet"),
+        (["deployment.load_balancer.check_interval_s=0.4"], "error", "check_interval_s", "far servers are always down"),
+        (["deployment.load_balancer.check_interval_s=0.6"], "warning", "check_interval_s", "one lost packet"),
         (["deployment.load_balancer.dns_failover_s=110.0"], "warning", "load_balancer", "not under the 120 s"),
         (["deployment.load_balancer.placement=us-east"], "warning", "placement", "takes every client"),
         (["deployment.service.0.ports=[9999, 8545]"], "warning", "ports", "port 8545 is us-east-1 (rpc)'s and"),

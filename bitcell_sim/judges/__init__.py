@@ -1,0 +1,1 @@
+"""Real tools as judges: the only room that starts programs."""

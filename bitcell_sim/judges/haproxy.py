@@ -1,0 +1,269 @@
+"""The real HAProxy on this machine's loopback, with the settings of a deployment: what its servers' deaths do.
+
+Every repeat has a back-end of its own in one HAProxy, so that they run side by side. One server of a back-end is
+mortal, a small server in this process; the others are HAProxy itself, which always answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bitcell_sim.config.schema import LoadBalancer
+from bitcell_sim.errors import InputError, LabError
+from bitcell_sim.judges.loopback import HOST, HTTP_OK, MortalServer, listening, status_of
+from bitcell_sim.judges.tools import find_tool
+from bitcell_sim.operations.death import Trial
+from bitcell_sim.operations.health_check import CheckTimes
+from bitcell_sim.random_streams import Stream
+from bitcell_sim.units import NS_PER_S
+
+TOOL = "haproxy"
+RETRY_PAUSE_S = 1.0  # fixed in the program, and never more than `timeout connect`
+REQUEST_PATH = "/rpc"
+PATIENCE = 3.0  # how many times the longest time that the rules allow
+PATIENCE_S = 10.0  # and this much for the machine
+STOP_S = 5.0
+_CHANGE = re.compile(r"^Server deaths(\d+)/mortal is (DOWN|UP),")
+
+
+class Load(NamedTuple):
+    """Requests of one back-end's clients: how many a second, at even gaps, and how long one waits, seconds."""
+
+    rate_per_s: float
+    client_timeout_s: float
+
+
+class Ports(NamedTuple):
+    """Where the programs meet.
+
+    Parameters
+    ----------
+    front : list of socket
+        One for each back-end's clients.
+    healthy : socket
+        Where HAProxy answers for the servers that live.
+    mortal : list of int
+        Port of each back-end's mortal server.
+    """
+
+    front: list[socket.socket]
+    healthy: socket.socket
+    mortal: list[int]
+
+
+def configuration(front: LoadBalancer, ports: Ports, servers: int) -> str:
+    """HAProxy's configuration for deaths on loopback, with a deployment's settings.
+
+    Parameters
+    ----------
+    front : LoadBalancer
+        Settings.
+    ports : Ports
+        Sockets that the program inherits, and the mortal servers.
+    servers : int
+        Servers of each back-end, the mortal one among them.
+    """
+    lines = [
+        "global",
+        "  log stdout format raw local0 notice",
+        "  nbthread 1",
+        "defaults",
+        "  mode http",
+        "  log global",
+        f"  retries {front.retries}",
+        f"  timeout connect {_ms(front.connect_timeout_s)}",
+        f"  timeout client {_ms(front.server_timeout_s)}",
+        f"  timeout server {_ms(front.server_timeout_s)}",
+    ]
+    if front.check_timeout_s is not None:
+        lines.append(f"  timeout check {_ms(front.check_timeout_s)}")
+    if front.redispatch:
+        lines.append("  option redispatch 1")
+    lines += ["listen healthy", f"  bind fd@{ports.healthy.fileno()}", f"  http-request return status {HTTP_OK}"]
+    living = ports.healthy.getsockname()[1]
+    for number, (entrance, mortal) in enumerate(zip(ports.front, ports.mortal, strict=True)):
+        lines += [
+            f"listen deaths{number}",
+            f"  bind fd@{entrance.fileno()}",
+            "  balance roundrobin",
+            f"  option httpchk GET {front.health_path}",
+            f"  http-check expect status {HTTP_OK}",
+            f"  default-server check inter {_ms(front.check_interval_s)} fall {front.fall} rise {front.rise}",
+            f"  server mortal {HOST}:{mortal}",
+            *(f"  server living{other} {HOST}:{living}" for other in range(1, servers)),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _ms(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+def trials(front: LoadBalancer, load: Load, *, servers: int, death: str, repeat: int, seed: int = 1) -> list[Trial]:
+    """Let one server of each of several back-ends of a real HAProxy die and come back.
+
+    Parameters
+    ----------
+    front : LoadBalancer
+        Settings.
+    load : Load
+        Requests.
+    servers : int
+        Servers of each back-end.
+    death : str
+        Key of ``operations.death.DEATHS``.
+    repeat : int
+        Back-ends, side by side.
+    seed : int
+        Of the moments; the real program adds chance of its own.
+
+    Raises
+    ------
+    MissingToolError
+        If HAProxy is not installed.
+    InputError
+        If a setting is none of HAProxy's.
+    LabError
+        If it does not start or does not notice.
+    """
+    program = find_tool(TOOL)
+    if front.retry_pause_s != RETRY_PAUSE_S:
+        raise InputError(f"retry_pause_s is {front.retry_pause_s:g}; the real HAProxy always waits {RETRY_PAUSE_S:g} s")
+    return asyncio.run(_Bench(front, load, servers, death, Stream.of(seed, "judges.haproxy")).run(program, repeat))
+
+
+class _Log:
+    """What HAProxy says about the mortal servers while it runs."""
+
+    def __init__(self, lines: asyncio.StreamReader) -> None:
+        self._lines = lines
+        self._clock = asyncio.get_running_loop().time
+        self._waiting: dict[tuple[int, str], asyncio.Future[float]] = {}
+
+    def change(self, number: int, state: str) -> asyncio.Future[float]:
+        """Moment at which a mortal server is next said to be UP or DOWN."""
+        waiting = self._waiting[number, state] = asyncio.get_running_loop().create_future()
+        return waiting
+
+    async def read(self) -> None:
+        """Read on until HAProxy ends."""
+        while line := await self._lines.readline():
+            said = _CHANGE.match(line.decode(errors="replace"))
+            waiting = self._waiting.pop((int(said[1]), said[2]), None) if said else None
+            if waiting is not None and not waiting.done():
+                waiting.set_result(self._clock())
+
+
+class _Bench:
+    """One HAProxy with a back-end for each death; times are seconds of the event loop's clock."""
+
+    def __init__(self, front: LoadBalancer, load: Load, servers: int, death: str, draws: Stream) -> None:
+        self._front = front
+        self._load = load
+        self._servers = servers
+        self._death = death
+        self._draws = draws
+        times = CheckTimes.of(front)
+        self._interval_s = times.interval_ns / NS_PER_S
+        self._period_s = (times.interval_ns + times.longest_ns) / NS_PER_S
+        rounds = front.fall + front.rise + 3
+        self._longest_s = PATIENCE * (rounds * self._period_s + load.client_timeout_s) + PATIENCE_S
+
+    async def run(self, program: str, repeat: int) -> list[Trial]:
+        """Start everything, let all deaths happen, stop everything."""
+        mortals = [MortalServer() for _ in range(repeat)]
+        ports = Ports([listening() for _ in mortals], listening(), [mortal.port for mortal in mortals])
+        try:
+            for mortal in mortals:
+                await mortal.start()
+            with tempfile.TemporaryDirectory(prefix="bitcell-sim-") as folder:
+                return await self._run(program, Path(folder), ports, mortals)
+        finally:
+            for mortal in mortals:
+                mortal.stop()
+            for entrance in (*ports.front, ports.healthy):
+                entrance.close()
+
+    async def _run(self, program: str, folder: Path, ports: Ports, mortals: Sequence[MortalServer]) -> list[Trial]:
+        file, errors = folder / "haproxy.cfg", folder / "errors"
+        file.write_text(configuration(self._front, ports, self._servers), encoding="utf-8")
+        inherited = [end.fileno() for end in (*ports.front, ports.healthy)]
+        with errors.open("wb") as stderr:
+            process = await asyncio.create_subprocess_exec(
+                program, "-db", "-f", str(file), stdout=asyncio.subprocess.PIPE, stderr=stderr, pass_fds=inherited
+            )
+        assert process.stdout is not None
+        log = _Log(process.stdout)
+        reading = asyncio.create_task(log.read())
+        await status_of(ports.healthy.getsockname()[1], REQUEST_PATH, PATIENCE_S)  # it has started
+        deaths = asyncio.gather(*(self._trial(number, ports, mortal, log) for number, mortal in enumerate(mortals)))
+        try:
+            ends: list[asyncio.Future[Any]] = [deaths, reading]
+            await asyncio.wait(ends, timeout=self._longest_s, return_when=asyncio.FIRST_COMPLETED)
+            if not deaths.done():
+                said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                raise LabError("HAProxy ended or did not notice a death: " + " | ".join(said[-3:]))
+            return deaths.result()
+        finally:
+            deaths.cancel()
+            reading.cancel()
+            await _stop(process)
+
+    async def _trial(self, number: int, ports: Ports, mortal: MortalServer, log: _Log) -> Trial:
+        clock, entrance = asyncio.get_running_loop().time, ports.front[number].getsockname()[1]
+        await asyncio.sleep(self._interval_s + self._period_s)  # by then every server has been checked
+        for _ in range(self._draws.below(self._servers, number, 0)):  # whose turn it is at the death
+            await status_of(entrance, REQUEST_PATH, self._load.client_timeout_s)
+        await asyncio.sleep(self._draws.uniform(number, 1) * self._interval_s)
+        down, death_s = log.change(number, "DOWN"), clock()
+        await mortal.die(self._death)
+        answers = await self._send_until(
+            down, entrance, death_s + self._draws.uniform(number, 2) / self._load.rate_per_s
+        )
+        await asyncio.sleep(self._draws.uniform(number, 3) * self._period_s)
+        up, back_s = log.change(number, "UP"), clock()
+        await mortal.come_back()
+        up_s = await up - back_s
+        good_ms = [1000.0 * took_s for status, took_s in answers if status == HTTP_OK]
+        return Trial(
+            down_s=down.result() - death_s,
+            up_s=up_s,
+            sent_count=len(answers),
+            failed_count=len(answers) - len(good_ms),
+            slowest_ok_ms=max(good_ms, default=None),
+        )
+
+    async def _send_until(self, end: asyncio.Future[float], entrance: int, first_s: float) -> list[tuple[int, float]]:
+        """Send requests at even gaps until something has happened; status and seconds of each."""
+        clock, at_s = asyncio.get_running_loop().time, first_s
+        requests = []
+        while not end.done():
+            await asyncio.wait([end], timeout=max(0.0, at_s - clock()))
+            if not end.done():
+                requests.append(asyncio.create_task(self._request(entrance)))
+                at_s += 1.0 / self._load.rate_per_s
+        return list(await asyncio.gather(*requests))
+
+    async def _request(self, entrance: int) -> tuple[int, float]:
+        clock = asyncio.get_running_loop().time
+        started_s = clock()
+        status = await status_of(entrance, REQUEST_PATH, self._load.client_timeout_s)
+        return status, clock() - started_s
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End a program, by force if it does not listen."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
