@@ -27,8 +27,9 @@ from bitcell_sim.units import NS_PER_S
 TOOL = "haproxy"
 RETRY_PAUSE_S = 1.0  # fixed in the program, and never more than `timeout connect`
 REQUEST_PATH = "/rpc"
-PATIENCE = 3.0  # how many times the longest time that the rules allow
-PATIENCE_S = 10.0  # and this much for the machine
+ATTEMPTS = 5  # at a death that the machine does not disturb
+STALL = 0.25  # of an interval: longer than that this process must not stand still
+PATIENCE_S = 10.0  # for a program to start
 STOP_S = 5.0
 _CHANGE = re.compile(r"^Server deaths(\d+)/mortal is (DOWN|UP),")
 
@@ -142,23 +143,26 @@ def trials(front: LoadBalancer, load: Load, *, servers: int, death: str, repeat:
 class _Log:
     """What HAProxy says about the mortal servers while it runs."""
 
-    def __init__(self, lines: asyncio.StreamReader) -> None:
+    def __init__(self, lines: asyncio.StreamReader, servers: int) -> None:
         self._lines = lines
         self._clock = asyncio.get_running_loop().time
-        self._waiting: dict[tuple[int, str], asyncio.Future[float]] = {}
+        self._said = asyncio.Condition()
+        self.changes: list[list[tuple[str, float]]] = [[] for _ in range(servers)]  # UP or DOWN, and when
 
-    def change(self, number: int, state: str) -> asyncio.Future[float]:
-        """Moment at which a mortal server is next said to be UP or DOWN."""
-        waiting = self._waiting[number, state] = asyncio.get_running_loop().create_future()
-        return waiting
+    async def change(self, number: int, known: int) -> tuple[str, float]:
+        """Next change of a mortal server after so many known ones."""
+        async with self._said:
+            await self._said.wait_for(lambda: len(self.changes[number]) > known)
+        return self.changes[number][known]
 
     async def read(self) -> None:
         """Read on until HAProxy ends."""
         while line := await self._lines.readline():
             said = _CHANGE.match(line.decode(errors="replace"))
-            waiting = self._waiting.pop((int(said[1]), said[2]), None) if said else None
-            if waiting is not None and not waiting.done():
-                waiting.set_result(self._clock())
+            if said:
+                self.changes[int(said[1])].append((said[2], self._clock()))
+                async with self._said:
+                    self._said.notify_all()
 
 
 class _Bench:
@@ -170,11 +174,12 @@ class _Bench:
         self._servers = servers
         self._death = death
         self._draws = draws
+        self._stalls_s: list[float] = []
         times = CheckTimes.of(front)
         self._interval_s = times.interval_ns / NS_PER_S
         self._period_s = (times.interval_ns + times.longest_ns) / NS_PER_S
         rounds = front.fall + front.rise + 3
-        self._longest_s = PATIENCE * (rounds * self._period_s + load.client_timeout_s) + PATIENCE_S
+        self._longest_s = ATTEMPTS * (rounds * self._period_s + load.client_timeout_s) + PATIENCE_S
 
     async def run(self, program: str, repeat: int) -> list[Trial]:
         """Start everything, let all deaths happen, stop everything."""
@@ -200,47 +205,73 @@ class _Bench:
                 program, "-db", "-f", str(file), stdout=asyncio.subprocess.PIPE, stderr=stderr, pass_fds=inherited
             )
         assert process.stdout is not None
-        log = _Log(process.stdout)
-        reading = asyncio.create_task(log.read())
-        await status_of(ports.healthy.getsockname()[1], REQUEST_PATH, PATIENCE_S)  # it has started
-        deaths = asyncio.gather(*(self._trial(number, ports, mortal, log) for number, mortal in enumerate(mortals)))
+        log = _Log(process.stdout, len(mortals))
+        reading, watching = asyncio.create_task(log.read()), asyncio.create_task(self._watch_for_stalls())
+        trials = [asyncio.create_task(self._trial(n, ports, mortal, log)) for n, mortal in enumerate(mortals)]
+        ending = asyncio.ensure_future(asyncio.wait(trials, return_when=asyncio.FIRST_EXCEPTION))
         try:
-            ends: list[asyncio.Future[Any]] = [deaths, reading]
-            await asyncio.wait(ends, timeout=self._longest_s, return_when=asyncio.FIRST_COMPLETED)
-            if not deaths.done():
+            await asyncio.wait([ending, reading], timeout=self._longest_s, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
                 said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise LabError("HAProxy ended or did not notice a death: " + " | ".join(said[-3:]))
-            return deaths.result()
+                raise LabError("HAProxy ended, or did not notice a death: " + " | ".join(said[-3:]))
+            return [trial.result() for trial in trials]
         finally:
-            deaths.cancel()
-            reading.cancel()
+            tasks = [*trials, ending, reading, watching]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await _stop(process)
 
+    async def _watch_for_stalls(self) -> None:
+        """Note when this process did not run for a good part of an interval: nothing it measured then counts."""
+        clock, step_s = asyncio.get_running_loop().time, self._interval_s / 20
+        while True:
+            due_s = clock() + step_s
+            await asyncio.sleep(step_s)
+            if clock() - due_s > STALL * self._interval_s:
+                self._stalls_s.append(clock())
+
     async def _trial(self, number: int, ports: Ports, mortal: MortalServer, log: _Log) -> Trial:
+        """One death that nothing disturbed."""
+        await status_of(ports.healthy.getsockname()[1], REQUEST_PATH, PATIENCE_S)  # HAProxy has started
+        for attempt in range(ATTEMPTS):
+            await asyncio.sleep(self._interval_s + self._period_s)  # by then every server has been checked
+            trial = await self._attempt(number, attempt, ports, mortal, log)
+            if trial is not None:
+                return trial
+        raise LabError(f"HAProxy: {ATTEMPTS} deaths in a row were disturbed by the machine's other work")
+
+    async def _attempt(self, number: int, attempt: int, ports: Ports, mortal: MortalServer, log: _Log) -> Trial | None:
+        """One death and return; None if HAProxy said more than DOWN and UP, or this process stalled."""
         clock, entrance = asyncio.get_running_loop().time, ports.front[number].getsockname()[1]
-        await asyncio.sleep(self._interval_s + self._period_s)  # by then every server has been checked
-        for _ in range(self._draws.below(self._servers, number, 0)):  # whose turn it is at the death
+
+        def drawn(what: int) -> float:
+            return self._draws.uniform(number, what, attempt)
+
+        for _ in range(int(drawn(0) * self._servers)):  # whose turn it is at the death
             await status_of(entrance, REQUEST_PATH, self._load.client_timeout_s)
-        await asyncio.sleep(self._draws.uniform(number, 1) * self._interval_s)
-        down, death_s = log.change(number, "DOWN"), clock()
+        await asyncio.sleep(drawn(1) * self._interval_s)
+        known, death_s = len(log.changes[number]), clock()
         await mortal.die(self._death)
-        answers = await self._send_until(
-            down, entrance, death_s + self._draws.uniform(number, 2) / self._load.rate_per_s
-        )
-        await asyncio.sleep(self._draws.uniform(number, 3) * self._period_s)
-        up, back_s = log.change(number, "UP"), clock()
+        down = asyncio.create_task(log.change(number, known))
+        answers = await self._send_until(down, entrance, death_s + drawn(2) / self._load.rate_per_s)
+        await asyncio.sleep(drawn(3) * self._period_s)
+        back_s = clock()
         await mortal.come_back()
-        up_s = await up - back_s
+        up_s = (await log.change(number, known + 1))[1]
+        disturbed = any(death_s < stall_s < up_s + self._interval_s for stall_s in self._stalls_s)
+        if disturbed or [state for state, _ in log.changes[number][known:]] != ["DOWN", "UP"] or up_s < back_s:
+            return None
         good_ms = [1000.0 * took_s for status, took_s in answers if status == HTTP_OK]
         return Trial(
-            down_s=down.result() - death_s,
-            up_s=up_s,
+            down_s=down.result()[1] - death_s,
+            up_s=up_s - back_s,
             sent_count=len(answers),
             failed_count=len(answers) - len(good_ms),
             slowest_ok_ms=max(good_ms, default=None),
         )
 
-    async def _send_until(self, end: asyncio.Future[float], entrance: int, first_s: float) -> list[tuple[int, float]]:
+    async def _send_until(self, end: asyncio.Task[Any], entrance: int, first_s: float) -> list[tuple[int, float]]:
         """Send requests at even gaps until something has happened; status and seconds of each."""
         clock, at_s = asyncio.get_running_loop().time, first_s
         requests = []

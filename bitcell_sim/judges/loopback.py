@@ -46,7 +46,7 @@ class MortalServer:
         self._alive = asyncio.Event()
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen on its port and answer."""
         self._alive.set()
         self._server = await asyncio.start_server(self._answer, sock=listening(self.port))
 
