@@ -58,7 +58,7 @@ class MortalServer:
             self._server.close()
 
     async def come_back(self) -> None:
-        """Answer again; also those whose connection it took before."""
+        """Answer again, also those whose connection it took before; nothing changes if it lives."""
         refused, self._death = self._death == "refuse", None
         self._alive.set()
         if refused:
