@@ -213,7 +213,8 @@ def test_history_is_the_latest_events_newest_first(rules: schema.Trust) -> None:
 
 
 def contest(ledger: Ledger, patterns: list[Pattern], miners: tuple[int, ...], committed: set[int], accused: set[int]):
-    arena = Arena(lambda _: None, lambda height, attempt, miner: Glider.of(patterns[miner]), seed=1)
+    quirks = load_scenario("rc3").protocol.quirks
+    arena = Arena(lambda _: None, lambda height, attempt, miner: Glider.of(patterns[miner]), seed=1, quirks=quirks)
     fought = arena.fight(1, 0, miners)
     return fought, ledger.testimony(GENESIS, fought, committed, accused)
 
