@@ -266,7 +266,12 @@ def test_finalists_with_a_lively_battle_have_one_more_good_block(rules: schema.T
 def test_who_is_banned_for_ever_is_not_accused_again_and_not_expected(rules: schema.Trust) -> None:
     ledger = Ledger(rules, 3)
     tip = chain(((2, Evidence.EQUIVOCATION),))
-    arena = Arena(lambda _: None, lambda height, attempt, miner: Glider.of(Pattern.STANDARD), seed=1)
+    arena = Arena(
+        lambda _: None,
+        lambda height, attempt, miner: Glider.of(Pattern.STANDARD),
+        seed=1,
+        quirks=load_scenario("rc3").protocol.quirks,
+    )
     events = ledger.testimony(tip, arena.fight(2, 0, (0, 1)), set(), {2})
     assert {miner for miner, _ in events} == {0, 1}
     standing = ledger.at(tip).standings[2]
