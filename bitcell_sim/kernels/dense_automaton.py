@@ -20,8 +20,9 @@ the vector at the other end turned by one lane. A torus whose width is no multip
 it is.
 
 One pass over the rows makes several steps. Rows y and y + 1 after step k need rows y - 1 to y + 2 after step k - 1, so
-step k follows one row behind step k - 1, whose last four rows are still in the cache. The last step writes where
-the first has read, two rows behind at least. Rows above the first and below the last stand for the torus.
+step k follows one row behind step k - 1. Of these four, the upper two are then needed no more and make room for the
+two new ones: as many pairs of rows as steps, which stay in the cache, and from turn to turn each pair goes to the next
+step. The last step writes where the first has read. Rows above the first and below the last stand for the torus.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ ENERGY_MASK = np.uint16(255)
 KEY_BELOW_LIVE = 5 * 4096 - 1
 SIXTH = 10923
 DEPTH = 8
-RING = 4
-RING_ROWS = RING * (DEPTH - 1)
+RING_ROWS = 2 * DEPTH
+VECTOR_BYTES = 2 * LANES
 
 
 @part
@@ -69,7 +70,7 @@ def strip_width(columns: int) -> int:
 
 @kernel
 def words_for(rows: int, columns: int, blocks: int) -> int:
-    """Words of a working space: the last rows of the steps between, a ring each, then the blocks."""
+    """Words of a working space: the rows of the steps between, then the blocks."""
     return first_word(blocks, rows, strip_width(columns))
 
 
@@ -141,12 +142,13 @@ def advance(words: Words, source: int, target: int, rows: int, columns: int, dep
         y = spare - depth if spare < depth else rows + spare - depth
         _copy_row(words, source + y % rows * row, source + y * row, width)
     for turn in range(depth - 1 + (rows + 1) // 2):
-        here, before = LANES + (turn & 1) * 2 * row, LANES + (~turn & 1) * 2 * row
         for step in range(min(depth, turn + 1)):
             y = 2 * turn + 1 - depth - step
-            above = before + RING * (step - 1) * row if step else source + (y - 1) * row
-            lower = here + RING * (step - 1) * row if step else source + (y + 1) * row
-            after = here + RING * step * row if step < depth - 1 else target + y * row
+            old = LANES + (turn - step) % depth * 2 * row
+            new = LANES + (turn - step + 1) % depth * 2 * row
+            above = old if step else source + (y - 1) * row
+            lower = new if step else source + (y + 1) * row
+            after = old if step < depth - 1 else target + y * row
             _advance_two_rows(words, above, above + row, lower, lower + row, after, after + row, width)
             _join_ends(words, after, width)
             _join_ends(words, after + row, width)
@@ -231,6 +233,13 @@ def unpack(words: Words, block: int, grid: Energies) -> None:
         _mask_energies(line, grid[y])
 
 
+def _aligned(count: int) -> Words:
+    """Make an array whose vectors never lie across two cache lines; arrays made in kernels are so anyway."""
+    words = np.empty(count + LANES, np.uint16)
+    first = -words.ctypes.data % VECTOR_BYTES // words.itemsize
+    return words[first : first + count]
+
+
 def step_dense(grid: Energies, steps: int) -> Energies:
     """Step a whole torus.
 
@@ -248,7 +257,7 @@ def step_dense(grid: Energies, steps: int) -> Energies:
     """
     rows, columns = grid.shape
     target = 1 if steps == 1 else 0
-    words = np.empty(words_for(rows, columns, 1 + target), np.uint16)
+    words = _aligned(words_for(rows, columns, 1 + target))
     pack(grid, words)
     passes = -(-steps // DEPTH)
     for number in range(passes):
