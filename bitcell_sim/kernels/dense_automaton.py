@@ -200,7 +200,7 @@ def pack(grid: Energies, words: Words) -> None:
     grid : ndarray of uint8, shape (rows, columns)
         Energy of each cell.
     words : ndarray of uint16, shape (words_for(rows, columns, blocks),)
-        Working space; the ring is used on the way.
+        Working space; the rows of the steps between are used on the way.
     """
     rows, columns = grid.shape
     width = strip_width(columns)
