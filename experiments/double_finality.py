@@ -21,7 +21,8 @@ than one final block; the 95 % interval is Wilson's, and for none of N heights t
 Answer
 ------
 The printed verdict, and docs/figures/double_finality.png: above the schedule as built, below the search. In short: yes,
-as built, with a slow region and a cut; each of the two ways alone is enough too; never with locks and votes by round.
+as built, with a slow region and a cut. Votes that add up are enough alone, rarely; so is the missing lock, which only
+the schedule made by hand brings about. Never with locks and votes by round.
 
 Limits
 ------
@@ -367,7 +368,7 @@ def _rates(axes: Any, found: Found) -> None:
     axes.set_xlabel("time-out of the first voting round")
     axes.set_ylabel("heights with two final blocks, per 1000")
     heights = min(count.heights for count in found.values())
-    title = f"Random cuts and delays, from {heights:,} heights each (95 % intervals; how many were found)"
+    title = f"Random cuts and delays, at least {heights:,} heights each (95 % intervals; how many were found)"
     axes.set_title(title, loc="left", fontsize="medium")
     axes.set_ylim(bottom=0.0)
     axes.margins(y=0.12)

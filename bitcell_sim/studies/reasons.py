@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitcell_sim.config.schema import Scenario
-from bitcell_sim.operations.load_balancer import SERVED_HEALTH_PATH, SERVED_HEALTH_PORT
+from bitcell_sim.operations.load_balancer import health_is_served
 
 ALONE, UNSERVED, UNSIGNED = range(3)
 # Rows that some settings keep from being met, and which of these do.
@@ -23,11 +23,13 @@ HINDERED_BY = {
 def obstacles(row_id: str, scenario: Scenario) -> list[str]:
     """What keeps a row from being met in this scenario, by its settings alone; nothing for most scenarios."""
     quirks, balancer = scenario.protocol.quirks, scenario.deployment.load_balancer
-    served = (balancer.health_path, balancer.health_port) == (SERVED_HEALTH_PATH, SERVED_HEALTH_PORT)
     asked = f"{balancer.health_path} on the {balancer.health_port} port"
     found = {
         ALONE: (quirks.no_peers, "nodes dial nobody, and each has a genesis of its own (protocol.quirks.no_peers)"),
-        UNSERVED: (not served, f"health checks ask for {asked}, which is not served, so clients get 503"),
+        UNSERVED: (
+            not health_is_served(balancer),
+            f"health checks ask for {asked}, which is not served, so clients get 503",
+        ),
         UNSIGNED: (
             quirks.signature_mismatch,
             "a transaction that the RPC accepts fails the check of blocks, so a node that holds one makes no block"
