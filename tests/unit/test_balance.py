@@ -153,7 +153,7 @@ def test_what_happens_with_no_server_alive(alive: int, in_use: int, redispatch: 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--inter", "5"], "5s"),
+        (["--inter", "5"], "is not a duration"),
         (["--inter", "0s"], "check_interval_s"),
         (["--set", f"{FRONT}.health_port=rpc"], "404"),
         (["--real", "--latency", "docker"], "loopback"),
