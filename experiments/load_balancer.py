@@ -58,11 +58,11 @@ class Case(NamedTuple):
 def measure(simulated: int, real: int) -> dict[Case, Answer]:
     """Every case, so many deaths each."""
     found = {}
-    for case in cases("simulated"):
-        found[case] = ask(case, simulated)
+    for seed, case in enumerate(cases("simulated")):
+        found[case] = ask(case, simulated, seed)
     if real:
         try:
-            found |= {case: ask(case, real) for case in cases("real")}
+            found |= {case: ask(case, real, seed) for seed, case in enumerate(cases("real"))}
         except MissingToolError as error:
             print(f"without the real one: {error}")
     return found
@@ -73,11 +73,11 @@ def cases(source: str) -> Iterator[Case]:
     return (Case(death, redispatch, source) for death in DEATHS for redispatch in (0, 1))
 
 
-def ask(case: Case, repeat: int) -> Answer:
+def ask(case: Case, repeat: int, seed: int) -> Answer:
     """One case."""
     sets = [f"deployment.load_balancer.redispatch={'true' if case.redispatch else 'false'}"]
     death: Any = case.death
-    return bitcell_sim.balance(death=death, repeat=repeat, sets=sets, real=case.source == "real")
+    return bitcell_sim.balance(death=death, repeat=repeat, seed=seed, sets=sets, real=case.source == "real")
 
 
 def distance(one: Sequence[float], other: Sequence[float]) -> float:
