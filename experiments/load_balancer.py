@@ -44,6 +44,8 @@ DEATHS = ("refuse", "hang", "http500")
 WORDS = {"refuse": "refuses", "hang": "hangs", "http500": "answers HTTP 500"}
 FIGURE, TABLE = "load_balancer.png", "load_balancer.csv"
 INK, COLOURS = "#757d88", {"refuse": "#2f7fc1", "hang": "#d55e00", "http500": "#0b9a72"}
+DASHES: dict[str, Any] = {"refuse": "-", "hang": "-", "http500": (0, (2, 2))}
+MARKS = {"refuse": "o", "hang": "s", "http500": "x"}
 Answer = dict[str, Any]
 
 
@@ -131,6 +133,7 @@ def draw(found: dict[Case, Answer]) -> Any:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.lines import Line2D
 
     style: Any = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK)
     style |= dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none")
@@ -142,7 +145,11 @@ def draw(found: dict[Case, Answer]) -> Any:
         out.set_ylabel("share of deaths")
         for axes in (out, back, failed):
             axes.spines[["top", "right"]].set_visible(False)
-        lines = "lines: simulated" + ("; dots: the real HAProxy" if any(c.source == "real" for c in found) else "")
+        keys = [Line2D([], [], color=COLOURS[d], linestyle=DASHES[d], marker=MARKS[d], markersize=3.5) for d in DEATHS]
+        figure.legend(
+            keys, [f"it {WORDS[d]}" for d in DEATHS], loc="outside lower left", ncols=3, frameon=False, labelcolor=INK
+        )
+        lines = "lines: simulated" + ("; marks: the real HAProxy" if any(c.source == "real" for c in found) else "")
         figure.suptitle(f"One of seven nodes dies behind HAProxy, inter 5s fall 3 rise 2 ({lines})", x=0.01, ha="left")
     return figure
 
@@ -153,14 +160,13 @@ def _times(axes: Any, found: dict[Case, Answer], key: str, label: str) -> None:
             continue
         values = np.sort(answer[key])
         share = (np.arange(len(values)) + 0.5) / len(values)
+        colour = COLOURS[case.death]
         if case.source == "real":
-            axes.plot(values, share, "o", color=COLOURS[case.death], markersize=3)
+            axes.plot(values, share, MARKS[case.death], color=colour, markersize=3.5)
         else:
-            axes.step(values, share, where="mid", color=COLOURS[case.death], linewidth=1.4, label=WORDS[case.death])
+            axes.step(values, share, where="mid", color=colour, linewidth=1.6, linestyle=DASHES[case.death])
     axes.set_xlim(left=0)
     axes.set_xlabel(label)
-    if key == "down_s":
-        axes.legend(frameon=False, loc="upper left", fontsize="small", labelcolor=INK)
 
 
 def _shares(axes: Any, found: dict[Case, Answer]) -> None:
@@ -168,17 +174,15 @@ def _shares(axes: Any, found: dict[Case, Answer]) -> None:
         place = DEATHS.index(case.death) + 0.22 * (2 * case.redispatch - 1)
         share = 100 * answer["failed"] / answer["sent"]
         if case.source == "real":
-            axes.plot(place, share, "o", color=INK, markersize=5)
+            axes.plot(place, share, MARKS[case.death], color=INK, markersize=5, clip_on=False)
             continue
-        axes.bar(place, share, 0.4, color=COLOURS[case.death], alpha=0.45 if case.redispatch else 1.0)
-        axes.annotate("redispatch" if case.redispatch else "", (place, share), xytext=(0, 6), rotation=90, va="bottom",
-                      ha="center", textcoords="offset points", fontsize="x-small")  # fmt: skip
+        axes.bar(place, share, 0.4, color=COLOURS[case.death], alpha=0.4 if case.redispatch else 1.0)
+        if case.redispatch:
+            axes.text(place, 0.7, "redispatch", rotation=90, ha="center", va="bottom", fontsize="small")
     axes.axhline(100 / 7, color=INK, linewidth=0.8, linestyle=":")
-    axes.annotate(
-        "one in seven", (2.5, 100 / 7), xytext=(0, 3), textcoords="offset points", ha="right", fontsize="small"
-    )
+    axes.text(0.22, 100 / 7 + 0.2, "one in seven", ha="center", va="bottom", fontsize="small")
     axes.set_xticks(range(len(DEATHS)), [WORDS[death] for death in DEATHS], fontsize="small")
-    axes.set_ylim(0, 20)
+    axes.set_ylim(0, 17)
     axes.set_ylabel("requests that fail until then, %")
 
 
