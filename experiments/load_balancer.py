@@ -30,6 +30,7 @@ clock, so its slowest good answer holds the machine's other work.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -110,20 +111,16 @@ def verdict(found: dict[Case, Answer]) -> str:
 
 
 def agreement(found: dict[Case, Answer]) -> str:
-    """How far simulated and real are apart, and how far two samples of one law often are."""
-    apart, usual = 0.0, 0.0
-    for case, answer in found.items():
-        if case.source == "real":
-            simulated = found[case._replace(source="simulated")]
-            for key in ("down_s", "up_s"):
-                apart = max(apart, distance(simulated[key], answer[key]))
-                usual = 1.63 * (1 / len(answer[key]) + 1 / len(simulated[key])) ** 0.5  # Kolmogorov-Smirnov at 1 %
+    """How far simulated and real are apart, and how far as many pairs of samples of one law are 99 times of 100."""
+    pairs = [(found[case._replace(source="simulated")], real) for case, real in found.items() if case.source == "real"]
+    apart = [distance(simulated[key], real[key]) for simulated, real in pairs for key in ("down_s", "up_s")]
     if not apart:
         return ""
-    words = "agree" if apart < usual else "DISAGREE"
+    sizes = (len(pairs[0][0]["down_s"]), len(pairs[0][1]["down_s"]))
+    usual = math.sqrt(-math.log(0.005 / len(apart)) / 2 * (1 / sizes[0] + 1 / sizes[1]))  # Kolmogorov-Smirnov
     return (
-        f" Simulated and real HAProxy {words}: the distributions are at most {apart:.2f} apart (same law: under"
-        f" {usual:.2f})."
+        f" Simulated and real HAProxy {'agree' if max(apart) < usual else 'DISAGREE'}: the {len(apart)} distributions are"
+        f" at most {max(apart):.2f} apart (of one law: under {usual:.2f}, 99 times of 100)."
     )
 
 
