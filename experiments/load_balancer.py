@@ -120,8 +120,8 @@ def agreement(found: dict[Case, Answer]) -> str:
     usual = math.sqrt(-math.log(0.005 / len(apart)) / 2 * (1 / sizes[0] + 1 / sizes[1]))  # Kolmogorov-Smirnov
     words = "agree" if max(apart) < usual else "DISAGREE"
     return (
-        f" Simulated and real HAProxy {words}: the {len(apart)} distributions are at most {max(apart):.2f} apart (of one"
-        f" law: under {usual:.2f}, 99 times of 100)."
+        f" Simulated and real HAProxy {words}: the {len(apart)} distributions are at most {max(apart):.2f} apart (of"
+        f" one law: under {usual:.2f}, 99 times of 100)."
     )
 
 
