@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
+    from bitcell_sim.studies.balance import balance
     from bitcell_sim.studies.fights import fight, tournament, tournaments
     from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
     from bitcell_sim.studies.quorum import quorum_times
@@ -32,6 +33,7 @@ _HOMES = {
     "Scorecard": "report.scorecard",
     "Tournament": "report.contests",
     "Tournaments": "report.contests",
+    "balance": "studies.balance",
     "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
@@ -55,6 +57,7 @@ __all__ = [
     "Scorecard",
     "Tournament",
     "Tournaments",
+    "balance",
     "fight",
     "load_run",
     "load_scenario",

@@ -111,8 +111,8 @@ class Clients:
 
     def _even_times(self, state: _Region, rate_per_ns: float, until_ns: int) -> tuple[Ints, _Region]:
         """The same with gaps that are all one."""
-        first_ns, gap_ns = state.from_ns + int(state.left / rate_per_ns), max(1, int(1.0 / rate_per_ns))
-        at_ns = np.arange(first_ns, until_ns, gap_ns, dtype=np.int64)[:_CHUNK]
+        first_ns, gap_ns = state.from_ns + round(state.left / rate_per_ns), max(1, round(1.0 / rate_per_ns))
+        at_ns = np.arange(first_ns, min(until_ns, first_ns + _CHUNK * gap_ns), gap_ns, dtype=np.int64)
         if not len(at_ns):
             return at_ns, state
         return at_ns, _Region(state.sent + len(at_ns), int(at_ns[-1]), 1.0)

@@ -11,7 +11,7 @@ import re
 import socket
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +104,10 @@ def configuration(front: LoadBalancer, ports: Ports, servers: int) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
+    milliseconds = round(seconds * 1000)
+    if milliseconds < 1:
+        raise InputError(f"{seconds:g} s: HAProxy counts milliseconds, so at least 0.001 s")
+    return f"{milliseconds}ms"
 
 
 def trials(front: LoadBalancer, load: Load, *, servers: int, death: str, repeat: int, seed: int = 1) -> list[Trial]:
@@ -134,10 +137,14 @@ def trials(front: LoadBalancer, load: Load, *, servers: int, death: str, repeat:
     LabError
         If it does not start or does not notice.
     """
-    program = find_tool(TOOL)
     if front.retry_pause_s != RETRY_PAUSE_S:
         raise InputError(f"retry_pause_s is {front.retry_pause_s:g}; the real HAProxy always waits {RETRY_PAUSE_S:g} s")
-    return asyncio.run(_Bench(front, load, servers, death, Stream.of(seed, "judges.haproxy")).run(program, repeat))
+    program = find_tool(TOOL)
+    bench = _Bench(front, load, servers, death, Stream.of(seed, "judges.haproxy"))
+    try:
+        return asyncio.run(bench.run(program, repeat))
+    except OSError as error:
+        raise LabError(f"{repeat} deaths side by side on this machine: {error.strerror or error}") from error
 
 
 class _Log:
@@ -187,18 +194,16 @@ class _Bench:
 
     async def run(self, program: str, repeat: int) -> list[Trial]:
         """Start everything, let all deaths happen, stop everything."""
-        mortals = [MortalServer() for _ in range(repeat)]
-        ports = Ports([listening() for _ in mortals], listening(), [mortal.port for mortal in mortals])
-        try:
-            for mortal in mortals:
-                await mortal.start()
-            with tempfile.TemporaryDirectory(prefix="bitcell-sim-") as folder:
-                return await self._run(program, Path(folder), ports, mortals)
-        finally:
-            for mortal in mortals:
-                mortal.stop()
-            for entrance in (*ports.front, ports.healthy):
-                entrance.close()
+        with ExitStack() as opened:
+            mortals = []
+            for _ in range(repeat):
+                mortals.append(MortalServer())
+                opened.callback(mortals[-1].stop)
+                await mortals[-1].start()
+            front = [opened.enter_context(listening()) for _ in mortals]
+            ports = Ports(front, opened.enter_context(listening()), [mortal.port for mortal in mortals])
+            folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="bitcell-sim-"))
+            return await self._run(program, Path(folder), ports, mortals)
 
     async def _run(self, program: str, folder: Path, ports: Ports, mortals: Sequence[MortalServer]) -> list[Trial]:
         file, errors = folder / "haproxy.cfg", folder / "errors"
@@ -212,18 +217,18 @@ class _Bench:
         log = _Log(process.stdout, len(mortals))
         reading, watching = asyncio.create_task(log.read()), asyncio.create_task(self._watch_for_stalls())
         trials = [asyncio.create_task(self._trial(n, ports, mortal, log)) for n, mortal in enumerate(mortals)]
-        ending = asyncio.ensure_future(asyncio.wait(trials, return_when=asyncio.FIRST_EXCEPTION))
+        ending = asyncio.gather(*trials)
         try:
-            await asyncio.wait([ending, reading], return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [ending, reading]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not ending.done():
                 said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 raise LabError("HAProxy ended: " + " | ".join(said[-3:]))
-            return [trial.result() for trial in trials]
+            return ending.result()
         finally:
-            tasks = [*trials, ending, reading, watching]
-            for task in tasks:
+            for task in (*trials, reading, watching):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(ending, *trials, reading, watching, return_exceptions=True)
             await _stop(process)
 
     async def _watch_for_stalls(self) -> None:

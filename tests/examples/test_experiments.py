@@ -54,3 +54,17 @@ def test_the_kept_times_of_votes_do_not_depend_on_how_many_vote() -> None:
     for row in rows:
         assert float(row["final_s"]) == pytest.approx(float(rows[0]["final_s"]), rel=5e-3)
         assert f"{float(row['final_s']):.3f}" in PAGE
+
+
+def test_the_kept_deaths_follow_haproxy_s_rules_and_stand_on_their_page() -> None:
+    page = (ROOT / "docs" / "explanation" / "load-balancer.md").read_text(encoding="utf-8")
+    with (ROOT / "docs" / "figures" / "load_balancer.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12
+    for row in rows:
+        for key, least, most in (("down", 25.0 if row["death"] == "hang" else 10.0, 5.0), ("up", 5.0, 5.0)):
+            low, middle, high = (float(row[f"{key}_{of}_s"]) for of in ("min", "median", "max"))
+            assert least <= low <= middle <= high <= least + most + 0.5
+            assert f"{low:.1f} / {middle:.1f} / {high:.1f}" in page
+        saved = row["death"] == "refuse" and row["redispatch"] == "1"
+        assert int(row["failed"]) / int(row["sent"]) == pytest.approx(0.0 if saved else 1 / 7, abs=0.005)

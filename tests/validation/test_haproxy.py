@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bitcell_sim.errors import InputError
 from bitcell_sim.judges.loopback import HOST, bound, listening
 from bitcell_sim.studies.balance import Death, balance
 
@@ -113,6 +114,12 @@ def test_redispatch_saves_requests_from_refusals_alone(real: dict[str, dict[str,
     assert real["refuse, redispatch"]["sent"] > 100
     for name in ("hang, redispatch", "http500, redispatch"):
         assert real[name]["failed"] / real[name]["sent"] == pytest.approx(1 / 7, abs=0.05)
+
+
+@pytest.mark.tool("haproxy")
+def test_what_it_cannot_do_is_said() -> None:
+    with pytest.raises(InputError, match="counts milliseconds"):
+        balance(repeat=1, sets=[f"{FRONT}.check_interval_s=0.0001"], real=True)
 
 
 @pytest.mark.slow

@@ -91,8 +91,8 @@ def test_below_the_cap_everything_offered_becomes_final() -> None:
 # ------------------------------------------------------------------------------------------------ arrivals
 
 
-def taken(until_s: float, parts: int = 1, rate_tps: float = 50.0) -> Arrivals:
-    scenario = load_scenario("rc3", sets=[f"workload.rate_tps={rate_tps}"])
+def taken(until_s: float, parts: int = 1, rate_tps: float = 50.0, arrivals: str = "poisson") -> Arrivals:
+    scenario = load_scenario("rc3", sets=[f"workload.rate_tps={rate_tps}", f"workload.arrivals={arrivals}"])
     clients = Clients(scenario.workload, scenario.deployment, seed=9)
     pieces = [clients.take(int(until_s * 1e9 * (part + 1) / parts)) for part in range(parts)]
     columns = ("draw_id", "submit_ns", "region", "price", "data_bytes")
@@ -123,8 +123,34 @@ def test_regions_share_the_load_independently() -> None:
     assert np.abs(correlation).max() < 4 / np.sqrt(1000)
 
 
-def test_cutting_time_into_calls_changes_nothing() -> None:
-    whole, cut = taken(300.0), taken(300.0, parts=97)
+def test_steady_arrivals_come_at_even_gaps_from_a_first_one_anywhere() -> None:
+    arrivals = taken(1000.0, arrivals="steady", rate_tps=20.0)
+    firsts = []
+    for region in range(4):
+        at_ns = arrivals.submit_ns[arrivals.region == region]
+        assert set(np.diff(at_ns).tolist()) == {200_000_000}  # 5 a second each
+        firsts.append(int(at_ns[0]))
+    assert len(set(firsts)) == 4
+    assert 0 <= min(firsts) <= max(firsts) < 200_000_000
+
+
+def test_a_new_rate_of_steady_arrivals_keeps_what_is_left_of_the_gap() -> None:
+    scenario = load_scenario("rc3", sets=["workload.rate_tps=4", "workload.arrivals=steady"])
+    clients = Clients(scenario.workload, scenario.deployment, seed=9)
+    before = clients.take(10 * 10**9)
+    clients.set_rate(8.0, 9_700_000_000)
+    after = clients.take(20 * 10**9)
+    for region in range(4):
+        old, new = before.submit_ns[before.region == region], after.submit_ns[after.region == region]
+        last = int(old[old < 9_700_000_000][-1])
+        left_ns = last + 10**9 - 9_700_000_000
+        assert abs(int(new[0]) - (9_700_000_000 + left_ns // 2)) <= 2
+        assert set(np.diff(new).tolist()) == {500_000_000}
+
+
+@pytest.mark.parametrize("arrivals", ["poisson", "steady"])
+def test_cutting_time_into_calls_changes_nothing(arrivals: str) -> None:
+    whole, cut = taken(300.0, arrivals=arrivals), taken(300.0, parts=97, arrivals=arrivals)
     for name in ("draw_id", "submit_ns", "region", "price"):
         assert np.array_equal(getattr(whole, name), getattr(cut, name))
 
