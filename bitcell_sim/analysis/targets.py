@@ -112,8 +112,8 @@ class Proofs:
     ----------
     demanded_s : ndarray of float64
         Seconds each battle proof would take alone on a machine of those that prove.
-    killed : int
-        Battle proofs killed for want of memory.
+    jobs, killed : int
+        Battle proofs and aggregates asked for, and those killed for want of memory.
     due, missing : int
         Jobs (blocks, where each has one aggregate) that have had as many blocks after theirs as the protocol waits,
         and those without a proof by then.
@@ -124,6 +124,7 @@ class Proofs:
     """
 
     demanded_s: Floats
+    jobs: int
     killed: int
     due: int
     missing: int
@@ -157,16 +158,17 @@ def proofs(tables: Tables, warmup_blocks: int, missing_after_blocks: int, site: 
     if site.card:
         utilisation["cards"] = _share(asked_s, nodes * span_s)
         asked_s = 0.0
-    if not site.farm or aggregates.any():
+    if not (site.farm or site.card) or aggregates.any():
         utilisation["nodes"] = _share(asked_s + float(counted.loc[aggregates, "demanded_s"].sum()), free_s)
     if site.farm:
         in_farm = counted.groupby("farm", observed=False)["demanded_core_s"].sum()
         for region, core_s in in_farm.items():
             utilisation[str(region)] = _share(float(core_s) / site.full_rate, site.machines * span_s)
     due, missing = _missing(frame, blocks, missing_after_blocks, site.aggregated)
-    killed = int((frame.loc[single, "outcome"] == "killed").sum())
+    killed = int((frame["outcome"] == "killed").sum())
     transfer_s = (frame["received_ms"] - frame["queued_ms"])[single].to_numpy() / 1000.0
-    return Proofs(frame.loc[single, "demanded_s"].to_numpy(), killed, due, missing, utilisation, transfer_s)
+    demanded_s = frame.loc[single, "demanded_s"].to_numpy()
+    return Proofs(demanded_s, len(frame), killed, due, missing, utilisation, transfer_s)
 
 
 def _battle_s(rounds: pd.DataFrame, start_ms: float, last_ms: float) -> float:

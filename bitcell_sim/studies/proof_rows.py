@@ -40,14 +40,14 @@ def proof_time(target: Target, evidence: Evidence) -> Found:
     spread = clustered_quantile(demanded, P95, seed=evidence.seed)
     low = min(spread.ci_low or np.inf, predicted.ci_low)
     high = max(spread.ci_high or 0.0, predicted.ci_high)
-    killed = sum(run.killed for run in runs) / jobs
+    killed = sum(run.killed for run in runs) / sum(run.jobs for run in runs)
     transfer_s = quantile(np.concatenate([run.transfer_s for run in runs]), P95) or 0.0
     cores = f"{predicted.single_core_s:.3g} s on one core and {predicted.seconds_measured:.3g} s on {site.cores}"
     took = f"{predicted.seconds_measured:.3g} s on a card of its own" if site.card else cores
     there = f"; what the farm needs for it is {transfer_s:.1f} s under way at p95" if site.farm else ""
     why = (
         f"{predicted.constraints:,} constraints ({proof.circuit}, {proof.grid} x {proof.grid} x {proof.steps}) take"
-        f" {took} with {proof.prover}{there}; {killed:.0%} of the jobs were killed: a proof needs {_needs(site)};"
+        f" {took} with {proof.prover}{there}; {killed:.0%} of the jobs were killed: {_needs(evidence.scenario)};"
         " the interval is the cost model's"
     )
     beside: dict[str, float | None] = {
@@ -105,8 +105,13 @@ def _has(site: ProvingSite) -> str:
     return f"{owner} has {site.memory_bytes / BYTES_PER_GB:g} GB"
 
 
-def _needs(site: ProvingSite) -> str:
-    return f"{site.prediction.memory_bytes / BYTES_PER_GB:.1f} GB, {_has(site)}"
+def _needs(scenario: Scenario) -> str:
+    site, proof = site_of(scenario), scenario.protocol.proof
+    needs = f"a proof needs {site.prediction.memory_bytes / BYTES_PER_GB:.1f} GB, {_has(site)}"
+    if not site.aggregated:
+        return needs
+    node_gb = scenario.deployment.hardware.memory_gb
+    return f"{needs}; an aggregate needs {proof.aggregations[proof.aggregation].memory_gb:g}, a node has {node_gb:g}"
 
 
 def _with_model(estimate: Estimate, site: ProvingSite) -> Estimate:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bitcell_sim.config.schema import LatencySource, Scenario
 from bitcell_sim.proving.cost import ProofConstants
+from bitcell_sim.proving.site import BYTES_PER_GB
 from bitcell_sim.studies.measures import Kind, Measurement, Task
 from bitcell_sim.studies.plan import Size, round_s
-from bitcell_sim.studies.proof_rows import memory_gb
+from bitcell_sim.studies.proof_rows import memory_gb, site_of
 from bitcell_sim.studies.proof_search import (
     Design,
     below_seconds,
@@ -193,10 +194,24 @@ def _other_proofs(row: Row, scenario: Scenario, variant: Variant) -> Options:
         "proof_backlog": keeps_up(scenario, row.limit),
         "proof_memory": fits_memory,
     }[row.id]
+    yield from _room_for_aggregates(row, scenario)
     constants = ProofConstants.from_mapping(scenario.proofs.model_dump())
     found = smallest_changes(constants, Design.of(scenario), meets, farm=scenario.deployment.prover_farm)
     for change in without_supersets(found)[:PROOF_CHANGES_MAX]:
         yield change.words, list(change.sets)
+
+
+def _room_for_aggregates(row: Row, scenario: Scenario) -> Options:
+    """Memory for an aggregate beside the proofs on a node, if the row fails for it."""
+    site, proof = site_of(scenario), scenario.protocol.proof
+    if row.id != "proof_time" or not site.aggregated:
+        return
+    at_home_gb = 0.0 if site.farm else site.slots * site.prediction.memory_bytes / BYTES_PER_GB
+    needs_gb = proof.aggregations[proof.aggregation].memory_gb + at_home_gb
+    has_gb = scenario.deployment.hardware.memory_gb
+    if needs_gb > has_gb:
+        enough_gb = has_gb * 2.0 ** math.ceil(math.log2(needs_gb / has_gb))
+        yield f"{enough_gb:g} GB a node", [f"deployment.hardware.memory_gb={enough_gb}"]
 
 
 # ------------------------------------------------------------------------------------------------ latency

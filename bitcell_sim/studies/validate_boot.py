@@ -11,6 +11,7 @@ import numpy as np
 
 from bitcell_sim.config.schema import Scenario, Service
 from bitcell_sim.engine.simulation import Simulation
+from bitcell_sim.errors import InputError
 from bitcell_sim.network.topology import settled_peers
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.studies.ping import pings
@@ -73,7 +74,11 @@ def boot(scenario: Scenario, *, seed: int) -> Boot:
 
 def check(scenario: Scenario, *, seed: int) -> Iterator[Finding]:
     """Nine findings, in the order of the documents."""
-    booted = boot(scenario, seed=seed)
+    try:
+        booted = boot(scenario, seed=seed)
+    except InputError as error:
+        yield Finding("error", "boot: simulator ready", f"does not boot: {error}", "what the finding above says")
+        return
     yield _ready(booted)
     yield _running(booted)
     yield _health(booted)

@@ -284,8 +284,17 @@ def _proofs(scenario: Scenario) -> Iterator[Finding]:
     owner, key = ("a machine of the farm", "prover_farm") if site.farm else ("a node", "hardware")
     needs_gb = predicted.memory_bytes / BYTES_PER_GB * site.slots
     fix = f"{math.ceil(needs_gb)} GB, a smaller grid, or a leaner circuit"
-    words = f"{site.slots} proof of {predicted.constraints:,} constraints at a time needs {needs_gb:.1f} GB"
-    yield _fits(scenario, f"deployment.{key}.memory_gb", words, needs_gb, f"{owner} has {has_gb:g}", has_gb, fix)
+    size = f"of {predicted.constraints:,} constraints at a time"
+    words = f"1 proof {size} needs" if site.slots == 1 else f"{site.slots} proofs {size} need"
+    yield _fits(
+        scenario,
+        f"deployment.{key}.memory_gb",
+        f"{words} {needs_gb:.1f} GB",
+        needs_gb,
+        f"{owner} has {has_gb:g}",
+        has_gb,
+        fix,
+    )
     if site.aggregated:
         way, node_gb = proof.aggregations[proof.aggregation], scenario.deployment.hardware.memory_gb
         words = f"an aggregate ({proof.aggregation}) needs {way.memory_gb:g} GB"

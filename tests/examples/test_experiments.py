@@ -68,3 +68,19 @@ def test_the_kept_deaths_follow_haproxy_s_rules_and_stand_on_their_page() -> Non
             assert f"{low:.1f} / {middle:.1f} / {high:.1f}" in page
         saved = row["death"] == "refuse" and row["redispatch"] == "1"
         assert int(row["failed"]) / int(row["sent"]) == pytest.approx(0.0 if saved else 1 / 7, abs=0.005)
+
+
+def test_the_kept_proof_budget_is_what_its_page_says() -> None:
+    with (ROOT / "docs" / "figures" / "proof_budget.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    (line,) = [line for line in PAGE.splitlines() if "proof_budget.py" in line]
+    smallest = next(row for row in rows if row["what"] == "proof_p95_s")
+    assert smallest["name"] == "a grid of 24"
+    assert f"{float(smallest['value']):.2f} s at p95 in the mesh" in line
+    assert all(row["note"] == "pass" and float(row["ci_high"]) < 10 for row in rows if row["what"] == "proof_p95_s")
+    waiting = {row["name"]: float(row["value"]) for row in rows if row["note"].startswith("patient")}
+    assert waiting["as it stands"] == 0.0
+    for name in ("32 GB a node", "a grid of 24", "a grid of 24, one proof a block"):
+        assert f"{waiting[name]:.1f}" in line
+    # A round of 59.4 s and the time of six proofs, 1000 transactions.
+    assert waiting["a grid of 24"] == pytest.approx(1000 / (59.4 + 6 * 5.13), rel=0.02)

@@ -239,7 +239,9 @@ def test_a_farm_proves_one_after_another_for_all_its_nodes() -> None:
     jobs = proofs(FARM).dropna(subset=["end_ms"])
     for _, mine in jobs.groupby("farm", observed=True):
         ordered = mine.sort_values("start_ms")
-        assert (np.diff(ordered["start_ms"]) > 17_000.0).all()  # 20 s a proof on 32 cores, 6.6 % noise
+        starts, ends = ordered["start_ms"].to_numpy(), ordered["end_ms"].to_numpy()
+        assert (starts[1:] > ends[:-1] - 10.0).all()  # the proof before is done, and on its way back
+        assert np.diff(starts).mean() > 15_000.0
         assert (ordered["received_ms"].diff().dropna() >= 0).all()  # first come first served
     two = proofs("deployment.prover_farm.machines=2")
     first = two[two["block"] == 0].sort_values("battle")

@@ -233,6 +233,23 @@ def test_an_orphan_says_what_stands_in_its_place(split: Tables) -> None:
     assert "in voting round 2" in text
 
 
+def test_a_block_that_waits_says_for_how_long() -> None:
+    sets = ("duration_s=200", "protocol.proof.circuit=battle-lean", "protocol.proof.mode=inline")
+    inline = tables_of("rc3", *sets, "protocol.round.block_timeout_s=100.0", "protocol.proof.aggregation=snarkpack")
+    jobs, block = inline["proofs"], inline["blocks"].iloc[0]
+    waited_s = (jobs[jobs["block"] == 0]["end_ms"].max() - block["built_ms"]) / 1000.0
+    assert waited_s > 20.0
+    assert f"block 0 has its proofs after {waited_s:.3f} s, and is sent" in text_of(inline, "block:0")
+    assert "aggregates done: 1, each" in text_of(inline, "block:0")
+    number = int(inline["transactions"].query("block == 0").index[0])
+    assert f"block 0 has its proofs after {waited_s:.3f} s" in text_of(inline, f"tx:{number}")
+
+
+def test_a_farm_is_named() -> None:
+    farm = tables_of("rc3", "duration_s=200", "deployment.prover_farm.machines=1")
+    assert "proofs done: 6 in the farm of us-east, each" in text_of(farm, "block:0")
+
+
 def test_proofs_are_counted(calm: Tables) -> None:
     assert "proofs killed: 6" in text_of(calm, "block:0")
     lean = tables_of("rc3", "duration_s=200", "protocol.proof.circuit=battle-lean")

@@ -210,6 +210,7 @@ def test_cards_have_all_the_time_and_aggregates_are_made_by_nodes() -> None:
         demanded_core_s=[3.0, 4.0, 10.0, 3.0, 4.0],
     )
     found = targets.proofs(tables, 3, 10, cards)
+    assert (found.jobs, found.killed) == (5, 1)
     assert found.utilisation["cards"] == pytest.approx(14.0 / 2 / (2 * SPAN_S))
     assert found.utilisation["nodes"] == pytest.approx(10.0 / (2 * SPAN_S - 120.0))
     assert found.demanded_s.tolist() == [3.0, 4.0, 3.0, 4.0]

@@ -24,6 +24,7 @@ NINE = (
     "network configured",
 )
 URL_PORTS = (9999, 3000, 9093, 8404)
+FARM = ["deployment.prover_farm.machines=1"]
 STAR = [f'deployment.node.{index}.bootstrap=["us-east-1"]' for index in range(1, 7)]
 
 
@@ -96,6 +97,15 @@ def test_rc3_has_its_known_weak_points(found: list[Finding], says: str) -> None:
         (["workload.rate_tps=50.0"], "warning", "rate_tps", "is full after 5 min"),
         (["protocol.round.block_interval_s=30.0"], "warning", "block_interval_s", "blocks come every 60 s"),
         (["protocol.proof.mode=inline"], "error", "memory_gb", "every block waits"),
+        (["protocol.proof.grid=1024", "protocol.proof.steps=1000"], "error", "protocol.proof", "no single proof can"),
+        (["protocol.proof.grid=32", "protocol.proof.slots=3"], "warning", "memory_gb", "3 proofs of 1,678,165"),
+        (
+            ["protocol.proof.grid=24", "protocol.proof.aggregation=claimed"],
+            "warning",
+            "memory_gb",
+            "(claimed) needs 16",
+        ),
+        ([*FARM, "deployment.prover_farm.memory_gb=16.0"], "warning", "prover_farm.memory_gb", "of the farm has 16"),
         (["deployment.hardware.disk_gb=1.0"], "warning", "disk_gb", "10 TPS fill 1 GB with blocks in 6 days"),
         (["deployment.clock_offset_sigma_ms=200.0"], "warning", "clock_offset", "too late"),
         (["deployment.clock_offset_sigma_ms=1000.0"], "error", "clock_offset", "miss each other"),
@@ -113,6 +123,7 @@ def test_a_fault_is_found(sets: list[str], level: str, where: str, says: str) ->
         (["deployment.load_balancer.redispatch=true"], "redispatch"),
         (["deployment.service.2.ports=[9097]", "deployment.service.2.url=http://localhost:9097"], "ports"),
         (["protocol.proof.grid=16"], "memory_gb"),
+        (FARM, "memory_gb"),
         (["deployment.hardware.disk_gb=100.0"], "disk_gb"),
         (["protocol=rc3-capable"], "protocol.block"),
         ([f"deployment.node.{index}.address=node-{index}.example.org" for index in range(6)], "address"),
@@ -122,6 +133,13 @@ def test_a_fault_is_found(sets: list[str], level: str, where: str, says: str) ->
 )
 def test_a_repair_is_seen(sets: list[str], where: str) -> None:
     assert not [finding for finding in static(*sets) if where in finding.where and finding.level != "ok"]
+
+
+def test_what_cannot_be_proved_does_not_boot() -> None:
+    found = validate("rc3", sets=["protocol.proof.grid=1024", "protocol.proof.steps=1000"])
+    (finding,) = [finding for finding in found if finding.where == "boot: simulator ready"]
+    assert finding.level == "error"
+    assert "no single proof can hold them" in finding.what
 
 
 def test_one_machine_says_nothing_about_regions() -> None:

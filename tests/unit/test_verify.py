@@ -101,6 +101,17 @@ def test_rows_of_a_farm_and_of_cards() -> None:
     assert "a machine of the farm has 128 GB" in memory["why"]
 
 
+def test_an_aggregate_without_memory_fails_the_row_and_names_what_would_do() -> None:
+    sets = ("protocol.proof.grid=24", "protocol.proof.aggregation=claimed")
+    (entry,) = verify(Request(size=SMALL, sets=sets, only="proof_time"), workers=1)["rows"]
+    assert entry["verdict"] == "fail"
+    assert entry["ci_high"] < 10.0  # the battle proofs themselves are fine
+    assert entry["beside"]["killed_share"] == pytest.approx(1 / 7, abs=0.02)
+    assert "an aggregate needs 16, a node has 8" in entry["why"]
+    assert entry["changes"][0]["change"] == "32 GB a node"
+    assert entry["changes"][0]["verdict"] == "pass"
+
+
 def test_nothing_that_passes_is_said_so() -> None:
     sets = ("targets.target.proof_time.limit=0.000001",)
     (entry,) = verify(Request(size=SMALL, sets=sets, only="proof_time"), workers=1)["rows"]
