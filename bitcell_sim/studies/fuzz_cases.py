@@ -32,9 +32,11 @@ FAULT, DURATION, RATE = "fault", "duration_s", "workload.rate_tps"
 FIRST_FAULT_S = 3.0
 FAULTS_MAX = (4, 12, 30)
 FAULT_S = (0.3, 40.0)
-SAFETY_S = (30.0, 60.0, 100.0)
+SAFETY_S = (30.0, 60.0, 90.0)
 PHASE_S = (0.5, 1.0)
 SLOW_MS = (20.0, 8000.0)  # up to several phases of a round
+SLOW_WORLD = 0.5  # share of seeds in which most regions are slow all the while: votes cross time-outs, reveals come late
+SLOW_WORLD_MS = (300.0, 4000.0)
 
 
 @dataclass(frozen=True)
@@ -218,13 +220,20 @@ def _faults(dice: Dice, scenario: Scenario) -> list[Fault]:
     """Faults of the kinds of this seed, all over by the end of the safety phase."""
     kinds = [kind for kind in KINDS if dice.chance(0.5)] or [dice.one_of(tuple(KINDS))]
     safety_s = dice.one_of(SAFETY_S)
-    faults = []
+    faults = _slow_world(dice, scenario, safety_s) if dice.chance(SLOW_WORLD) else []
     for _ in range(dice.whole(1, dice.one_of(FAULTS_MAX))):
         kind = dice.one_of(kinds)
         duration_s = min(dice.magnitude(*FAULT_S), safety_s - FIRST_FAULT_S - 1.0)
         start_s = dice.between(FIRST_FAULT_S, safety_s - duration_s)
         faults.append({**KINDS[kind](dice, scenario), "start_s": start_s, "duration_s": duration_s})
     return sorted(faults, key=lambda fault: float(fault["start_s"]))
+
+
+def _slow_world(dice: Dice, scenario: Scenario, safety_s: float) -> list[Fault]:
+    times = {"start_s": FIRST_FAULT_S, "duration_s": safety_s - FIRST_FAULT_S}
+    regions = [region.name for region in scenario.deployment.region if dice.chance(0.7)]
+    slow = [(region, dice.magnitude(*SLOW_WORLD_MS)) for region in regions]
+    return [{"kind": "latency", "target": region, "added_ms": added_ms, **times} for region, added_ms in slow]
 
 
 def _node(dice: Dice, scenario: Scenario) -> str:
