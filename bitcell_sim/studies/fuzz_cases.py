@@ -10,6 +10,7 @@ Groce, Zhang, Eide, Chen, Regehr: Swarm testing, ISSTA 2012.
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -29,13 +30,19 @@ Item = TypeVar("Item")
 Fault = dict[str, Any]
 FAULT, DURATION, RATE = "fault", "duration_s", "workload.rate_tps"
 
+NODES_MIN = 4
 FIRST_FAULT_S = 3.0
 FAULTS_MAX = (4, 12, 30)
 FAULT_S = (0.3, 40.0)
 SAFETY_S = (30.0, 60.0, 90.0)
 PHASE_S = (0.5, 1.0)
 SLOW_MS = (20.0, 8000.0)  # up to several phases of a round
-SLOW_WORLD = 0.5  # share of seeds in which most regions are slow all the while: votes cross time-outs, reveals come late
+PULSE_S = 5.0  # longest: what is sent later overtakes what was sent in it
+KINDS_MAX = 4  # in one seed
+FAILING = 0.25  # share of seeds with failing regions, beside those that draw them anyway
+FAILING_S = 8.0  # least: a height and what is voted on it
+FAILING_MS = (800.0, 4000.0)
+SLOW_WORLD = 0.25  # share of seeds in which most regions are slow all the while: votes cross time-outs, reveals come late
 SLOW_WORLD_MS = (300.0, 4000.0)
 
 
@@ -185,7 +192,7 @@ def _timings(dice: Dice) -> dict[str, Any]:
         "protocol.round.reveal_s": phase_s,
         "protocol.round.pause_s": dice.one_of((0.5, 1.0)),
         "protocol.round.block_timeout_s": phase_s * dice.one_of((2.0, 4.0)),
-        "protocol.finality.timeout_s": dice.one_of((1.0, 2.0, 4.0)),
+        "protocol.finality.timeout_s": dice.one_of((0.3, 1.0, 2.0)),
         "protocol.finality.timeout_step_s": dice.one_of((0.5, 1.0)),
         "deployment.recovery.discovery_interval_s": dice.one_of((3.0, 8.0)),
         "deployment.recovery.restart_median_s": dice.one_of((1.0, 5.0)),
@@ -202,7 +209,7 @@ def _surroundings(dice: Dice, base: Scenario) -> dict[str, Any]:
         "workload.gas_price.sigma": dice.one_of((0.0, 1.0)),
         "protocol.block.max_transactions": dice.one_of((1000, 200)),
         "protocol.mempool.capacity": dice.one_of((10_000, 10_000, 150)),
-        "protocol.battle.engines.sparse.core_s": dice.one_of((0.00027, 0.2)),
+        "protocol.battle.engines.sparse.core_s": dice.one_of((0.00027, 0.8)),  # with fewer battles a lighter block comes first
         "deployment.clock_offset_sigma_ms": dice.one_of((5.0, 5.0, 100.0)),
         "deployment.load_balancer.redispatch": dice.chance(0.5),
     }
@@ -210,28 +217,51 @@ def _surroundings(dice: Dice, base: Scenario) -> dict[str, Any]:
         settings["deployment.load_balancer.placement"] = dice.one_of([region.name for region in base.deployment.region])
     if dice.chance(0.3):
         settings["deployment.hardware.uplink_mbit_per_s"] = dice.magnitude(1.0, 100.0)
-    if dice.chance(0.4):
-        for node in base.deployment.node:
-            settings[f"deployment.node.{node.id}.stake"] = dice.whole(50, 200)
+    if dice.chance(0.6):
+        settings["deployment.node"] = _nodes(dice, base)
+        settings["deployment.recovery.healthy_peers"] = NODES_MIN - 1
     return settings
+
+
+def _nodes(dice: Dice, base: Scenario) -> list[dict[str, Any]]:
+    """Some of the profile's nodes, mostly one in each region, with equal stakes or not."""
+    nodes = list(base.deployment.node)
+    firsts = list({node.region: node for node in reversed(nodes)}.values())
+    some = firsts if dice.chance(0.5) else dice.shuffled(nodes)[: dice.whole(NODES_MIN, len(nodes))]
+    kept = [node for node in nodes if node in some]
+    equal = dice.chance(0.5)
+    return [
+        {
+            **node.model_dump(exclude_defaults=True, exclude={"bootstrap"}),
+            "bootstrap": [other.id for other in kept if other is not node][:2],
+            "stake": 100 if equal else dice.whole(50, 200),
+        }
+        for node in kept
+    ]
 
 
 def _faults(dice: Dice, scenario: Scenario) -> list[Fault]:
     """Faults of the kinds of this seed, all over by the end of the safety phase."""
-    kinds = [kind for kind in KINDS if dice.chance(0.5)] or [dice.one_of(tuple(KINDS))]
+    kinds = dice.shuffled(tuple(KINDS))[: dice.whole(1, KINDS_MAX)]
+    if dice.chance(FAILING) and "failing" not in kinds:
+        kinds.append("failing")
     safety_s = dice.one_of(SAFETY_S)
     faults = _slow_world(dice, scenario, safety_s) if dice.chance(SLOW_WORLD) else []
     for _ in range(dice.whole(1, dice.one_of(FAULTS_MAX))):
         kind = dice.one_of(kinds)
-        duration_s = min(dice.magnitude(*FAULT_S), safety_s - FIRST_FAULT_S - 1.0)
+        longest_s = PULSE_S if kind == "pulse" else min(FAULT_S[1], safety_s - FIRST_FAULT_S - 1.0)
+        duration_s = dice.magnitude(FAILING_S if kind == "failing" else FAULT_S[0], longest_s)
         start_s = dice.between(FIRST_FAULT_S, safety_s - duration_s)
-        faults.append({**KINDS[kind](dice, scenario), "start_s": start_s, "duration_s": duration_s})
+        for fault in KINDS[kind](dice, scenario):
+            later_s = duration_s * float(fault.pop("later_ratio", 0.0))
+            times = {"start_s": round(start_s + later_s, 3), "duration_s": round(duration_s - later_s, 3)}
+            faults.append({**fault, **times})
     return sorted(faults, key=lambda fault: float(fault["start_s"]))
 
 
 def _slow_world(dice: Dice, scenario: Scenario, safety_s: float) -> list[Fault]:
     times = {"start_s": FIRST_FAULT_S, "duration_s": safety_s - FIRST_FAULT_S}
-    regions = [region.name for region in scenario.deployment.region if dice.chance(0.7)]
+    regions = [region for region in _regions(scenario) if dice.chance(0.7)]
     slow = [(region, dice.magnitude(*SLOW_WORLD_MS)) for region in regions]
     return [{"kind": "latency", "target": region, "added_ms": added_ms, **times} for region, added_ms in slow]
 
@@ -241,7 +271,12 @@ def _node(dice: Dice, scenario: Scenario) -> str:
 
 
 def _region(dice: Dice, scenario: Scenario) -> str:
-    return dice.one_of(scenario.deployment.region).name
+    return dice.one_of(_regions(scenario))
+
+
+def _regions(scenario: Scenario) -> list[str]:
+    """Regions that have nodes."""
+    return list(dict.fromkeys(node.region for node in scenario.deployment.node))
 
 
 def _place(dice: Dice, scenario: Scenario) -> str:
@@ -251,7 +286,7 @@ def _place(dice: Dice, scenario: Scenario) -> str:
 def _groups(dice: Dice, scenario: Scenario) -> list[list[str]]:
     """Two or three groups of nodes, or two of regions; some nodes may be in none and hear all."""
     if dice.chance(0.3):
-        names = [region.name for region in scenario.deployment.region]
+        names = _regions(scenario)
     else:
         names = [node.id for node in scenario.deployment.node]
     order = dice.shuffled(names)
@@ -261,27 +296,45 @@ def _groups(dice: Dice, scenario: Scenario) -> list[list[str]]:
     return [order[start:end] for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True)]
 
 
+def _pulse(dice: Dice, scenario: Scenario) -> list[Fault]:
+    """All paths between regions but those of one are slow: that one hears what the others do not hear of each other."""
+    others = dice.shuffled(_regions(scenario))[1:]
+    added_ms = dice.magnitude(1000.0, SLOW_MS[1])
+    pairs = itertools.combinations(others, 2)
+    return [{"kind": "latency", "between": list(pair), "added_ms": added_ms} for pair in pairs]
+
+
+def _failing(dice: Dice, scenario: Scenario) -> list[Fault]:
+    """A region is slow, and after a while cut off from some of the nodes too."""
+    region = _region(dice, scenario)
+    others = dice.shuffled([node.id for node in scenario.deployment.node if node.region != region])
+    cut = others[: dice.whole(1, len(others))]
+    slow = {"kind": "latency", "target": region, "added_ms": dice.magnitude(*FAILING_MS)}
+    groups = [[region], cut]
+    return [slow, {"kind": "partition", "groups": groups, "later_ratio": dice.between(0.0, 0.5)}]
+
+
 def _paths(dice: Dice, scenario: Scenario) -> Fault:
     """All paths of a place, or those between two regions."""
     if dice.chance(0.6):
         return {"target": _place(dice, scenario)}
-    return {"between": dice.shuffled([region.name for region in scenario.deployment.region])[:2]}
+    return {"between": dice.shuffled(_regions(scenario))[:2]}
 
 
-KINDS: dict[str, Callable[[Dice, Scenario], Fault]] = {
-    "crash": lambda dice, s: {"kind": "process-crash", "node": _node(dice, s)},
-    "host": lambda dice, s: {"kind": "host-loss", "node": _node(dice, s)},
-    "region": lambda dice, s: {"kind": "region-loss", "region": _region(dice, s)},
-    "split": lambda dice, s: {"kind": "partition", "groups": _groups(dice, s)},
-    "one way": lambda dice, s: {"kind": "partition", "groups": _groups(dice, s), "one_way": True},
-    "slow": lambda dice, s: {"kind": "latency", **_paths(dice, s), "added_ms": dice.magnitude(*SLOW_MS)},
-    "lossy": lambda dice, s: {"kind": "loss", **_paths(dice, s), "probability": dice.between(0.05, 0.6)},
-    "narrow": lambda dice, s: {
-        "kind": "bandwidth",
-        "target": _place(dice, s),
-        "uplink_mbit_per_s": dice.magnitude(0.05, 10.0),
-    },
-    "processor": lambda dice, s: {"kind": "cpu", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)},
-    "memory": lambda dice, s: {"kind": "memory", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)},
-    "surge": lambda dice, s: {"kind": "load-surge", "factor": dice.one_of((0.0, 3.0, 8.0))},
+KINDS: dict[str, Callable[[Dice, Scenario], list[Fault]]] = {
+    "crash": lambda dice, s: [{"kind": "process-crash", "node": _node(dice, s)}],
+    "host": lambda dice, s: [{"kind": "host-loss", "node": _node(dice, s)}],
+    "region": lambda dice, s: [{"kind": "region-loss", "region": _region(dice, s)}],
+    "split": lambda dice, s: [{"kind": "partition", "groups": _groups(dice, s)}],
+    "one way": lambda dice, s: [{"kind": "partition", "groups": _groups(dice, s), "one_way": True}],
+    "slow": lambda dice, s: [{"kind": "latency", **_paths(dice, s), "added_ms": dice.magnitude(*SLOW_MS)}],
+    "pulse": lambda dice, s: _pulse(dice, s),
+    "failing": lambda dice, s: _failing(dice, s),
+    "lossy": lambda dice, s: [{"kind": "loss", **_paths(dice, s), "probability": dice.between(0.05, 0.6)}],
+    "narrow": lambda dice, s: [
+        {"kind": "bandwidth", "target": _place(dice, s), "uplink_mbit_per_s": dice.magnitude(0.05, 10.0)}
+    ],
+    "processor": lambda dice, s: [{"kind": "cpu", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)}],
+    "memory": lambda dice, s: [{"kind": "memory", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)}],
+    "surge": lambda dice, s: [{"kind": "load-surge", "factor": dice.one_of((0.0, 3.0, 8.0))}],
 }
