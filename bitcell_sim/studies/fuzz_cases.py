@@ -39,7 +39,7 @@ PHASE_S = (0.5, 1.0)
 SLOW_MS = (20.0, 8000.0)  # up to several phases of a round
 PULSE_S = 5.0  # longest: what is sent later overtakes what was sent in it
 KINDS_MAX = 4  # in one seed
-FAILING = 0.25  # share of seeds with failing regions, beside those that draw them anyway
+FAILING = 0.3  # share of seeds with failing regions, beside those that draw them anyway
 FAILING_S = 8.0  # least: a height and what is voted on it
 FAILING_MS = (800.0, 4000.0)
 SLOW_WORLD = 0.25  # share of seeds in which most regions are slow all the while: votes cross time-outs, reveals come late
@@ -192,7 +192,7 @@ def _timings(dice: Dice) -> dict[str, Any]:
         "protocol.round.reveal_s": phase_s,
         "protocol.round.pause_s": dice.one_of((0.5, 1.0)),
         "protocol.round.block_timeout_s": phase_s * dice.one_of((2.0, 4.0)),
-        "protocol.finality.timeout_s": dice.one_of((0.3, 1.0, 2.0)),
+        "protocol.finality.timeout_s": dice.one_of((0.3, 1.0, 2.0, 4.0)),
         "protocol.finality.timeout_step_s": dice.one_of((0.5, 1.0)),
         "deployment.recovery.discovery_interval_s": dice.one_of((3.0, 8.0)),
         "deployment.recovery.restart_median_s": dice.one_of((1.0, 5.0)),
@@ -243,18 +243,19 @@ def _nodes(dice: Dice, base: Scenario) -> list[dict[str, Any]]:
 def _faults(dice: Dice, scenario: Scenario) -> list[Fault]:
     """Faults of the kinds of this seed, all over by the end of the safety phase."""
     kinds = dice.shuffled(tuple(KINDS))[: dice.whole(1, KINDS_MAX)]
-    if dice.chance(FAILING) and "failing" not in kinds:
-        kinds.append("failing")
+    if dice.chance(FAILING):
+        kinds += ["failing", "drifting"]
     safety_s = dice.one_of(SAFETY_S)
     faults = _slow_world(dice, scenario, safety_s) if dice.chance(SLOW_WORLD) else []
     for _ in range(dice.whole(1, dice.one_of(FAULTS_MAX))):
         kind = dice.one_of(kinds)
         longest_s = PULSE_S if kind == "pulse" else min(FAULT_S[1], safety_s - FIRST_FAULT_S - 1.0)
-        duration_s = dice.magnitude(FAILING_S if kind == "failing" else FAULT_S[0], longest_s)
+        duration_s = dice.magnitude(FAILING_S if kind in ("failing", "drifting") else FAULT_S[0], longest_s)
         start_s = dice.between(FIRST_FAULT_S, safety_s - duration_s)
         for fault in KINDS[kind](dice, scenario):
             later_s = duration_s * float(fault.pop("later_ratio", 0.0))
-            times = {"start_s": round(start_s + later_s, 3), "duration_s": round(duration_s - later_s, 3)}
+            ends_s = duration_s * float(fault.pop("ends_ratio", 1.0))
+            times = {"start_s": round(start_s + later_s, 3), "duration_s": round(ends_s - later_s, 3)}
             faults.append({**fault, **times})
     return sorted(faults, key=lambda fault: float(fault["start_s"]))
 
@@ -314,6 +315,17 @@ def _failing(dice: Dice, scenario: Scenario) -> list[Fault]:
     return [slow, {"kind": "partition", "groups": groups, "later_ratio": dice.between(0.0, 0.5)}]
 
 
+def _drifting(dice: Dice, scenario: Scenario) -> list[Fault]:
+    """A region is slow and in the end cut off, while a few others are away and come back: three parts take turns."""
+    region = _region(dice, scenario)
+    others = dice.shuffled([node.id for node in scenario.deployment.node if node.region != region])
+    away = others[: dice.whole(1, max(1, len(others) // 2))]
+    rest = others[len(away) :]
+    cut = {"kind": "partition", "groups": [[region], others], "later_ratio": dice.between(0.2, 0.8)}
+    gone = {"kind": "partition", "groups": [away, [region, *rest]], "ends_ratio": dice.between(0.4, 1.0)}
+    return [{"kind": "latency", "target": region, "added_ms": dice.magnitude(*FAILING_MS)}, gone, cut]
+
+
 def _paths(dice: Dice, scenario: Scenario) -> Fault:
     """All paths of a place, or those between two regions."""
     if dice.chance(0.6):
@@ -330,6 +342,7 @@ KINDS: dict[str, Callable[[Dice, Scenario], list[Fault]]] = {
     "slow": lambda dice, s: [{"kind": "latency", **_paths(dice, s), "added_ms": dice.magnitude(*SLOW_MS)}],
     "pulse": lambda dice, s: _pulse(dice, s),
     "failing": lambda dice, s: _failing(dice, s),
+    "drifting": lambda dice, s: _drifting(dice, s),
     "lossy": lambda dice, s: [{"kind": "loss", **_paths(dice, s), "probability": dice.between(0.05, 0.6)}],
     "narrow": lambda dice, s: [
         {"kind": "bandwidth", "target": _place(dice, s), "uplink_mbit_per_s": dice.magnitude(0.05, 10.0)}
