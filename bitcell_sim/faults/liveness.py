@@ -125,7 +125,7 @@ def _no_progress(outcome: Outcome, bounds: Bounds) -> list[Violation]:
     moments = [start_s, *final_s[final_s > start_s].tolist(), end_s]
     longest_s = max(after - before for before, after in itertools.pairwise(moments))
     if longest_s > bounds.progress_s:
-        detail = f"no block became final for {longest_s:.1f} s, all faults being over; {bounds.progress_s:.1f} s are enough"
+        detail = f"none became final for {longest_s:.1f} s, all faults being over; enough are {bounds.progress_s:.1f} s"
         return [Violation("no_progress", detail)]
     waiting = blocks[(blocks["state"] == "pending") & (blocks["built_ms"] / 1000.0 < end_s - bounds.progress_s)]
     if len(waiting):
@@ -156,7 +156,7 @@ def _unanswered(simulation: Simulation, bounds: Bounds) -> list[Violation]:
     failed = late & np.isin(book.request[:rows], (NO_SERVER, TIMED_OUT))
     if not failed.any():
         return []
-    detail = f"{int(failed.sum())} requests without answer, all faults being over, as transaction {int(failed.argmax())}"
+    detail = f"{int(failed.sum())} unanswered, all faults being over, as transaction {int(failed.argmax())}"
     return [Violation("not_served", detail)]
 
 
@@ -175,7 +175,8 @@ def _left_out(simulation: Simulation, chain: list[Block]) -> list[Violation]:
         at = block.builder
         left = held[:, at] & (book.arrival_ns[:rows, at] < block.built_ns) & ~included
         if left.any():
-            detail = f"block {block.index} has room and leaves out {int(left.sum())}, as transaction {int(left.argmax())}"
+            first = int(left.argmax())
+            detail = f"block {block.index} has room and leaves out {int(left.sum())}, as transaction {first}"
             return [Violation("not_served", detail)]
     return []
 
@@ -207,7 +208,8 @@ def check_nothing_lost(simulation: Simulation) -> list[Violation]:
     if not gone.any():
         return []
     first = int(gone.argmax())
-    detail = f"{int(gone.sum())} accepted are nowhere, as transaction {first}, which node {int(book.origin[first])} took"
+    origin = int(book.origin[first])
+    detail = f"{int(gone.sum())} accepted are nowhere, as transaction {first}, which node {origin} took"
     return [Violation("transaction_lost", detail)]
 
 

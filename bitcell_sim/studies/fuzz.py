@@ -1,7 +1,7 @@
 """The fuzzer: random faults by seed, then quiet; what must never happen did not, and what has to happen did.
 
-Each seed is one short simulation. While its faults hold, safety counts; when all are over and everything has had time to
-settle, liveness counts too. A failure is told with one line that shows it again, to the last byte.
+Each seed is one short simulation. While its faults hold, safety counts; when all are over and everything has had time
+to settle, liveness counts too. A failure is told with one line that shows it again, to the last byte.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ Fault = dict[str, Any]
 FAULT, DURATION, RATE = "fault", "duration_s", "workload.rate_tps"
 
 NODES_MIN = 4
+BATTLE_CORE_S = (0.00027, 0.8)  # where battles take time, blocks of fewer miners come first and are lighter
 FIRST_FAULT_S = 3.0
 FAULTS_MAX = (4, 12, 30)
 FAULT_S = (0.3, 40.0)
@@ -42,7 +43,7 @@ KINDS_MAX = 4  # in one seed
 FAILING = 0.3  # share of seeds with failing regions, beside those that draw them anyway
 FAILING_S = 8.0  # least: a height and what is voted on it
 FAILING_MS = (800.0, 4000.0)
-SLOW_WORLD = 0.25  # share of seeds in which most regions are slow all the while: votes cross time-outs, reveals come late
+SLOW_WORLD = 0.25  # share of seeds in which most regions are slow: votes cross time-outs, reveals come late
 SLOW_WORLD_MS = (300.0, 4000.0)
 
 
@@ -209,7 +210,7 @@ def _surroundings(dice: Dice, base: Scenario) -> dict[str, Any]:
         "workload.gas_price.sigma": dice.one_of((0.0, 1.0)),
         "protocol.block.max_transactions": dice.one_of((1000, 200)),
         "protocol.mempool.capacity": dice.one_of((10_000, 10_000, 150)),
-        "protocol.battle.engines.sparse.core_s": dice.one_of((0.00027, 0.8)),  # with fewer battles a lighter block comes first
+        "protocol.battle.engines.sparse.core_s": dice.one_of(BATTLE_CORE_S),
         "deployment.clock_offset_sigma_ms": dice.one_of((5.0, 5.0, 100.0)),
         "deployment.load_balancer.redispatch": dice.chance(0.5),
     }
@@ -286,11 +287,8 @@ def _place(dice: Dice, scenario: Scenario) -> str:
 
 def _groups(dice: Dice, scenario: Scenario) -> list[list[str]]:
     """Two or three groups of nodes, or two of regions; some nodes may be in none and hear all."""
-    if dice.chance(0.3):
-        names = _regions(scenario)
-    else:
-        names = [node.id for node in scenario.deployment.node]
-    order = dice.shuffled(names)
+    regional = dice.chance(0.3)
+    order = dice.shuffled(_regions(scenario) if regional else [node.id for node in scenario.deployment.node])
     if dice.chance(0.3) and len(order) > 2:
         order = order[1:]
     cuts = sorted({dice.whole(1, len(order) - 1) for _ in range(1 + dice.chance(0.2))})
@@ -340,9 +338,9 @@ KINDS: dict[str, Callable[[Dice, Scenario], list[Fault]]] = {
     "split": lambda dice, s: [{"kind": "partition", "groups": _groups(dice, s)}],
     "one way": lambda dice, s: [{"kind": "partition", "groups": _groups(dice, s), "one_way": True}],
     "slow": lambda dice, s: [{"kind": "latency", **_paths(dice, s), "added_ms": dice.magnitude(*SLOW_MS)}],
-    "pulse": lambda dice, s: _pulse(dice, s),
-    "failing": lambda dice, s: _failing(dice, s),
-    "drifting": lambda dice, s: _drifting(dice, s),
+    "pulse": _pulse,
+    "failing": _failing,
+    "drifting": _drifting,
     "lossy": lambda dice, s: [{"kind": "loss", **_paths(dice, s), "probability": dice.between(0.05, 0.6)}],
     "narrow": lambda dice, s: [
         {"kind": "bandwidth", "target": _place(dice, s), "uplink_mbit_per_s": dice.magnitude(0.05, 10.0)}

@@ -12,7 +12,6 @@ from bitcell_sim.chain import finality, node, recovery, voter
 from bitcell_sim.chain.connections import Connections
 from bitcell_sim.engine.plane import KernelPlane
 from bitcell_sim.kernels.mempool import INCLUDED
-from bitcell_sim.operations.load_balancer import LoadBalancing
 from bitcell_sim.studies.fuzz import fuzz
 
 Patch = pytest.MonkeyPatch
