@@ -80,7 +80,7 @@ def bounds_of(scenario: Scenario) -> Bounds:
     restart_s = recovery.restart_median_s * math.exp(RESTART_SIGMAS * recovery.restart_sigma)
     catch_up_s = recovery.discovery_interval_s + 2 * recovery.dial_timeout_s + attempt_s
     balancer = scenario.deployment.load_balancer
-    known_s = (balancer.rise + 1) * balancer.check_interval_s + balancer.check_timeout_s
+    known_s = (balancer.rise + 2) * balancer.check_interval_s + (balancer.check_timeout_s or 0.0)
     if any(isinstance(fault, RegionLoss) for fault in scenario.fault):
         known_s += balancer.dns_failover_s
     return Bounds(healed_s, restart_s + delays_s + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s)

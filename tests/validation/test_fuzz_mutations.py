@@ -115,3 +115,15 @@ MUTATIONS: dict[str, tuple[Callable[[Patch], None] | str, set[str]]] = {
     "pool keyed by price and second": ("protocol.quirks.price_second_key=true", {"transaction_lost"}),
     "chain in memory": ("protocol.quirks.chain_in_memory=true", {"finality_reverted"}),
 }
+
+
+def first_failures(mutation: str, patch: Patch, seed: int) -> set[str]:
+    """Properties that fail in one seed without the protection."""
+    how, _ = MUTATIONS[mutation]
+    sets: tuple[str, ...] = ()
+    if isinstance(how, str):
+        sets = (how,)
+    else:
+        how(patch)
+    found = fuzz("rc3", seeds=1, start=seed, sets=sets, workers=1)
+    return {failure["property"] for failure in found["failures"]}
