@@ -76,14 +76,14 @@ def bounds_of(scenario: Scenario) -> Bounds:
     attempt_s = timing.commit_s + timing.reveal_s + battle_s + timing.pause_s + timing.block_timeout_s
     attempt_s += timing.block_interval_s
     voting_s = VOTING_ROUNDS * _highest_timeout_s(scenario, healed_s)
-    delays_s = sum(getattr(fault, "added_ms", 0.0) for fault in scenario.fault) / 1000.0
+    delays_ms = sum(getattr(fault, "added_ms", 0.0) + abs(getattr(fault, "offset_ms", 0.0)) for fault in scenario.fault)
     restart_s = recovery.restart_median_s * math.exp(RESTART_SIGMAS * recovery.restart_sigma)
     catch_up_s = recovery.discovery_interval_s + 2 * recovery.dial_timeout_s + attempt_s
     balancer = scenario.deployment.load_balancer
     known_s = (balancer.rise + 2) * balancer.check_interval_s + (balancer.check_timeout_s or 0.0)
     if any(isinstance(fault, RegionLoss) for fault in scenario.fault):
         known_s += balancer.dns_failover_s
-    return Bounds(healed_s, restart_s + delays_s + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s)
+    return Bounds(healed_s, restart_s + delays_ms / 1000.0 + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s)
 
 
 def _highest_timeout_s(scenario: Scenario, faulty_s: float) -> float:

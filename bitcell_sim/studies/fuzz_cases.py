@@ -43,6 +43,7 @@ KINDS_MAX = 4  # in one seed
 FAILING = 0.3  # share of seeds with failing regions, beside those that draw them anyway
 FAILING_S = 8.0  # least: a height and what is voted on it
 FAILING_MS = (800.0, 4000.0)
+SKEW_MS = 3000.0
 SLOW_WORLD = 0.25  # share of seeds in which most regions are slow: votes cross time-outs, reveals come late
 SLOW_WORLD_MS = (300.0, 4000.0)
 
@@ -209,7 +210,7 @@ def _surroundings(dice: Dice, base: Scenario) -> dict[str, Any]:
         RATE: dice.magnitude(0.5, 12.0),
         "workload.gas_price.sigma": dice.one_of((0.0, 1.0)),
         "protocol.block.max_transactions": dice.one_of((1000, 200)),
-        "protocol.mempool.capacity": dice.one_of((10_000, 10_000, 150)),
+        "workload.data_bytes_mean": dice.one_of((0.0, 0.0, 500.0)),
         "protocol.battle.engines.sparse.core_s": dice.one_of(BATTLE_CORE_S),
         "deployment.clock_offset_sigma_ms": dice.one_of((5.0, 5.0, 100.0)),
         "deployment.load_balancer.redispatch": dice.chance(0.5),
@@ -347,5 +348,8 @@ KINDS: dict[str, Callable[[Dice, Scenario], list[Fault]]] = {
     ],
     "processor": lambda dice, s: [{"kind": "cpu", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)}],
     "memory": lambda dice, s: [{"kind": "memory", "target": _place(dice, s), "factor": dice.between(0.02, 0.9)}],
+    "clocks": lambda dice, s: [
+        {"kind": "clock-skew", "target": _place(dice, s), "offset_ms": dice.between(-SKEW_MS, SKEW_MS)}
+    ],
     "surge": lambda dice, s: [{"kind": "load-surge", "factor": dice.one_of((0.0, 3.0, 8.0))}],
 }

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bitcell_sim.cli import app
-from bitcell_sim.config.schema import KINDS_OF_FAULT
+from bitcell_sim.config.fault import KINDS_OF_FAULT
 from bitcell_sim.errors import ConfigError, InputError
 from bitcell_sim.studies.fuzz import fuzz
 from bitcell_sim.studies.fuzz_cases import Case, draw_case, inline

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bitcell_sim.chain import finality, node, recovery, voter
+from bitcell_sim.chain import node, recovery, voter
 from bitcell_sim.chain.connections import Connections
 from bitcell_sim.engine.plane import KernelPlane
-from bitcell_sim.kernels.mempool import INCLUDED
 from bitcell_sim.studies.fuzz import fuzz
 
 Patch = pytest.MonkeyPatch
@@ -29,18 +28,6 @@ def quorum_of_a_third(patch: Patch) -> None:
         patch.setattr(f"bitcell_sim.{module}.quorum_stake", lambda stakes: sum(stakes) // 3 + 1)
 
 
-def votes_counted_again(patch: Patch) -> None:
-    """A vote that is repeated to a peer counts each time it comes."""
-
-    def add(tally: finality.Tally, voter: int, block: Any, stake: int) -> bool:
-        tally.voted[voter] = block
-        tally.stake[block] = tally.stake.get(block, 0) + stake
-        tally.total += stake
-        return True
-
-    patch.setattr(finality.Tally, "add", add)
-
-
 def final_blocks_left(patch: Patch) -> None:
     """A node follows the heaviest chain, whatever is final or locked."""
     patch.setattr(node, "keeps", lambda block, final, locks: True)
@@ -49,17 +36,6 @@ def final_blocks_left(patch: Patch) -> None:
 def included_kept_in_the_pool(patch: Patch) -> None:
     """What a block holds stays in the pool, and goes into the next one."""
     patch.setattr(KernelPlane, "include", nothing)
-
-
-def included_forgotten_in_a_crash(patch: Patch) -> None:
-    """A process that has died does not know what its chain holds, and takes it from peers that pass it on."""
-    crash = KernelPlane.crash
-
-    def forgetful(plane: KernelPlane, at: int, now_ns: int) -> None:
-        crash(plane, at, now_ns)
-        plane.book.marks[INCLUDED, :, at] = 0
-
-    patch.setattr(KernelPlane, "crash", forgetful)
 
 
 def left_blocks_not_given_back(patch: Patch) -> None:
@@ -88,11 +64,6 @@ def rounds_do_not_time_out(patch: Patch) -> None:
     patch.setattr(voter.Voter, "_on_timer", nothing)
 
 
-def votes_not_repeated(patch: Patch) -> None:
-    """Votes that were lost in a cut are not sent again."""
-    patch.setattr(voter.Voter, "repeat", nothing)
-
-
 def downloads_not_given_up(patch: Patch) -> None:
     """An answer that does not come is waited for, for ever."""
     patch.setattr(recovery.Download, "_give_up", nothing)
@@ -100,15 +71,12 @@ def downloads_not_given_up(patch: Patch) -> None:
 
 MUTATIONS: dict[str, tuple[Callable[[Patch], None] | str, set[str]]] = {
     "quorum of a third": (quorum_of_a_third, {"double_finality"}),
-    "votes counted again": (votes_counted_again, {"double_finality"}),
     "final blocks left": (final_blocks_left, {"disagreement", "double_finality"}),
     "included kept in the pool": (included_kept_in_the_pool, {"transaction_duplicated"}),
-    "included forgotten in a crash": (included_forgotten_in_a_crash, {"transaction_duplicated"}),
     "left blocks not given back": (left_blocks_not_given_back, {"transaction_lost"}),
     "builders choose": (builders_choose, {"not_served"}),
     "peers not looked for": (peers_not_looked_for, {"no_progress", "disagreement"}),
     "rounds do not time out": (rounds_do_not_time_out, {"no_progress"}),
-    "votes not repeated": (votes_not_repeated, {"no_progress", "disagreement"}),
     "downloads not given up": (downloads_not_given_up, {"disagreement", "no_progress"}),
     "no lock": ("protocol.quirks.no_locking=true", {"double_finality"}),
     "votes summed": ("protocol.quirks.votes_summed=true", {"double_finality"}),
