@@ -1,6 +1,6 @@
 """Checkers of every run, apart from what they check: the transactions add up, and nothing final contradicts itself.
 
-What should happen at last, once all faults are over, is in :mod:`bitcell_sim.faults.liveness`.
+What should happen at last, once all faults are over, is in :mod:`bitcell_sim.studies.liveness`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.errors import ConfigError, InputError
 from bitcell_sim.faults.checkers import PROPERTIES, BooksError, Violation
-from bitcell_sim.faults.liveness import bounds_of, check_liveness, check_nothing_lost
+from bitcell_sim.studies.liveness import bounds_of, check_liveness, check_nothing_lost
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.studies.fuzz_cases import DURATION, FAULT, RATE, Case, draw_case
 from bitcell_sim.studies.shrinking import fewest, least
@@ -51,15 +51,15 @@ class Failure:
 
     Parameters
     ----------
-    property : str
-        Which.
+    broken : str
+        The property.
     case : Case
         Where; the smallest that was found.
     verdict : Verdict
         What the case came to.
     """
 
-    property: str
+    broken: str
     case: Case
     verdict: Verdict = field(repr=False)
 
@@ -73,8 +73,8 @@ class Failure:
         """Give the failure as JSON has it."""
         return {
             "seed": self.case.seed,
-            "property": self.property,
-            "detail": self.verdict.detail(self.property),
+            "property": self.broken,
+            "detail": self.verdict.detail(self.broken),
             "minimal": {"profile": self.case.profile, "seed": self.case.seed, **self.case.settings},
             "replay": self.replay,
             "run": f"bitcell-sim run {shlex.quote(self.case.profile)} --seed {self.case.seed} {self.case.options()}",
@@ -135,9 +135,9 @@ class _Shrinker:
             verdict = judge(case)
         except ConfigError:  # such as a fault that begins after the end
             return False
-        if verdict.detail(self._best.property) is None:
+        if verdict.detail(self._best.broken) is None:
             return False
-        self._best = Failure(self._best.property, case, verdict)
+        self._best = Failure(self._best.broken, case, verdict)
         return True
 
     def _drop_faults(self) -> None:

@@ -23,7 +23,7 @@ from bitcell_sim.config.override import parse_set
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.config.wording import key_text
 from bitcell_sim.config.writing import toml_value
-from bitcell_sim.faults.liveness import bounds_of
+from bitcell_sim.studies.liveness import bounds_of
 from bitcell_sim.random_streams import Stream
 
 Item = TypeVar("Item")

@@ -83,7 +83,9 @@ def bounds_of(scenario: Scenario) -> Bounds:
     known_s = (balancer.rise + 2) * balancer.check_interval_s + (balancer.check_timeout_s or 0.0)
     if any(isinstance(fault, RegionLoss) for fault in scenario.fault):
         known_s += balancer.dns_failover_s
-    return Bounds(healed_s, restart_s + delays_ms / 1000.0 + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s)
+    return Bounds(
+        healed_s, restart_s + delays_ms / 1000.0 + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s
+    )
 
 
 def _highest_timeout_s(scenario: Scenario, faulty_s: float) -> float:
@@ -185,7 +187,8 @@ def _held(simulation: Simulation) -> Flags:
     """Which transactions wait in the pool of each node that runs, shape (transactions, nodes)."""
     up = np.array([simulation.mesh.is_up(node.index) for node in simulation.mesh.nodes])
     book, rows = simulation.plane.book, simulation.plane.rows
-    return (book.pool[:rows] == POOLED) & up
+    held: Flags = (book.pool[:rows] == POOLED) & up
+    return held
 
 
 def check_nothing_lost(simulation: Simulation) -> list[Violation]:
@@ -221,4 +224,5 @@ def _witnesses(simulation: Simulation) -> Flags:
     arrival_ns = book.arrival_ns[:rows]
     origin = book.origin[:rows, None] == np.arange(nodes)
     received = (boot_ns <= arrival_ns) & (arrival_ns < simulation.duration_ns)
-    return received & (origin | (book.pool[:rows] != REFUSED))
+    witness: Flags = received & (origin | (book.pool[:rows] != REFUSED))
+    return witness
