@@ -15,9 +15,9 @@ from typing import Any
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.errors import ConfigError, InputError
 from bitcell_sim.faults.checkers import PROPERTIES, BooksError, Violation
-from bitcell_sim.studies.liveness import bounds_of, check_liveness, check_nothing_lost
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.studies.fuzz_cases import DURATION, FAULT, RATE, Case, draw_case
+from bitcell_sim.studies.liveness import bounds_of, check_liveness, check_nothing_lost
 from bitcell_sim.studies.shrinking import fewest, least
 
 Progress = Callable[[str, int, int], None]

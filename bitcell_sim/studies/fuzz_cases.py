@@ -23,8 +23,8 @@ from bitcell_sim.config.override import parse_set
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.config.wording import key_text
 from bitcell_sim.config.writing import toml_value
-from bitcell_sim.studies.liveness import bounds_of
 from bitcell_sim.random_streams import Stream
+from bitcell_sim.studies.liveness import bounds_of
 
 Item = TypeVar("Item")
 Fault = dict[str, Any]
