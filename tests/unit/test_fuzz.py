@@ -1,4 +1,4 @@
-"""The fuzzer: a case is a function of its seed; a failure is shrunk, and one line replays it; workers change nothing."""
+"""The fuzzer: a case is a function of its seed; failures are shrunk, and one line replays each; workers change nothing."""
 
 from __future__ import annotations
 
