@@ -275,7 +275,7 @@ class Node:
         if block.parent not in self.checked:
             self._orphans.setdefault(block.parent, []).append(block)
             self._waiting.add(block)
-            if block.parent not in self._checking and block.parent not in self._waiting:
+            if self.lacks(block):  # again with every block on top of what is missing: the last question may be lost
                 self.download.hear(source, block, self.final)
             return
         self._checking[block] = self.mesh.now

@@ -16,7 +16,7 @@ from bitcell_sim.chain.records import FinalRecord, RecoveryRecord
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.recorder import Recorder, named, to_ms
 from bitcell_sim.engine.standing import trust_records
-from bitcell_sim.faults.checkers import Violation, check_books, check_safety
+from bitcell_sim.faults.checkers import Violation, check_books, check_no_way_back, check_once, check_safety
 from bitcell_sim.kernels.mempool import NEVER, POOLED, Book
 from bitcell_sim.kernels.transactions import OPEN, REJECTED
 
@@ -103,8 +103,8 @@ def settle(scenario: Scenario, seed: int, mesh: Mesh, plane: Any, record: Record
         block_of[block.rows] = block.index
     final_ns = _transaction_finals(mesh, record, book, rows, final_chain, finals, quorum_ns)
     state = _states(mesh, book, rows, block_of, final_ns)
-    violations = check_safety(mesh, finals)
-    one_chain = all(violation.property != "double_finality" for violation in violations)
+    violations = check_safety(mesh, finals) + check_once(mesh) + check_no_way_back(mesh, record.records(FinalRecord))
+    one_chain = all(found.property not in ("double_finality", "transaction_duplicated") for found in violations)
     is_final = state == FINAL
     check_books(book, rows, is_final, final_chain, final_ns, plane.accepted_count, one_chain=one_chain)
     for entry in trust_records(mesh, final_chain, finals):

@@ -1,4 +1,7 @@
-"""Checkers, apart from what they check: the transactions add up, and nothing final contradicts itself."""
+"""Checkers of every run, apart from what they check: the transactions add up, and nothing final contradicts itself.
+
+What should happen at last, once all faults are over, is in :mod:`bitcell_sim.studies.liveness`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,23 @@ import numpy as np
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.mesh import Mesh
+from bitcell_sim.chain.records import FinalRecord
 from bitcell_sim.errors import LabError
 from bitcell_sim.kernels.mempool import NEVER, Book
 
 if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Flags, Ints
+
+
+PROPERTIES = (
+    "double_finality",
+    "finality_reverted",
+    "transaction_duplicated",
+    "disagreement",
+    "transaction_lost",
+    "no_progress",
+    "not_served",
+)  # gravest first
 
 
 class BooksError(LabError):
@@ -27,9 +42,9 @@ class Violation:
     Parameters
     ----------
     property : str
-        ``double_finality`` or ``disagreement``.
+        One of :data:`PROPERTIES`.
     detail : str
-        Heights, blocks and nodes.
+        Heights, blocks, nodes and transactions.
     """
 
     property: str
@@ -61,7 +76,8 @@ def check_books(
     accepted_count : int
         Acceptances that the transaction plane counted as they happened.
     one_chain : bool
-        Whether the final blocks form one chain; if not, which the safety checker tells, what they hold is not compared.
+        Whether the final blocks form one chain that holds nothing twice; if not, which the safety checkers tell, what
+        they hold is not compared.
 
     Raises
     ------
@@ -74,8 +90,6 @@ def check_books(
         faults.append(f"{accepted_count} acceptances were counted, {int(accepted.sum())} transactions have an origin")
     included = np.concatenate([block.rows for block in final_chain]) if final_chain else np.zeros(0, np.int64)
     if one_chain:
-        if np.bincount(included, minlength=1).max() > 1:
-            faults.append("a transaction stands twice in the final chain")
         seen = int((final_ns[included] >= 0).sum())
         if seen != int(is_final.sum()):
             faults.append(
@@ -125,3 +139,49 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
         if node.head.ancestor(node.final.height) is not node.final
     ]
     return violations + strays
+
+
+def check_once(mesh: Mesh) -> list[Violation]:
+    """Transactions that stand twice in the chain of a node.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Nodes and blocks at the end.
+    """
+    violations = []
+    for head in dict.fromkeys(node.head for node in mesh.nodes):
+        rows = np.concatenate([block.rows for block in head.chain()])
+        copies = np.bincount(rows, minlength=1)
+        if copies.max() > 1:
+            detail = f"{int((copies > 1).sum())} stand twice in the chain of block {head.index}"
+            violations.append(Violation("transaction_duplicated", f"{detail}, as transaction {int(copies.argmax())}"))
+    return violations
+
+
+def check_no_way_back(mesh: Mesh, finals: list[FinalRecord]) -> list[Violation]:
+    """Nodes that have taken back what they had seen final.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Nodes at the end.
+    finals : list of FinalRecord
+        What each node has seen final, in the order of time.
+    """
+    seen: list[dict[int, int]] = [{} for _ in mesh.nodes]
+    again: set[int] = set()
+    for entry in finals:
+        if entry.block in seen[entry.node]:
+            again.add(entry.node)
+        seen[entry.node][entry.block] = mesh.blocks[entry.block].height
+    violations = []
+    for node, heights in zip(mesh.nodes, seen, strict=True):
+        highest = max(heights.values(), default=0)
+        if node.final.height < highest:
+            detail = f"node {node.index} had seen height {highest} final and now stands at {node.final.height}"
+            violations.append(Violation("finality_reverted", detail))
+        elif node.index in again:
+            detail = f"node {node.index} had forgotten that blocks were final, and saw it again"
+            violations.append(Violation("finality_reverted", detail))
+    return violations

@@ -132,9 +132,3 @@ def test_one_final_chain_and_progress_whatever_happened(seed: int) -> None:
     assert min(final) >= 60  # 160 s without faults alone hold more than 40
     seen = outcome.tables["finals"].groupby("block", observed=True)["node"].nunique()
     assert (seen.iloc[:-3] == 7).all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200, 300))
-def test_one_final_chain_in_a_hundred_more(seed: int) -> None:
-    test_one_final_chain_and_progress_whatever_happened(seed)
