@@ -32,6 +32,8 @@ class Size:
         Repeats of ten pings, each in a new dwell.
     years : int
         Simulated years of availability per replication.
+    trials : int
+        Runs of each chaos test and length; a 95th percentile has an upper bound from 72 on.
     """
 
     replications: int
@@ -39,10 +41,11 @@ class Size:
     losses: int
     ping_repeats: int
     years: int
+    trials: int = 77
 
 
 QUICK = Size(replications=11, blocks=12, losses=7, ping_repeats=400, years=400)
-FULL = Size(replications=20, blocks=20, losses=8, ping_repeats=2000, years=1000)
+FULL = Size(replications=20, blocks=20, losses=8, ping_repeats=2000, years=1000, trials=80)
 
 
 def round_s(scenario: Scenario) -> float:
