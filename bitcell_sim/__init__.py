@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.battle import Glider, Pattern
     from bitcell_sim.config.loader import load_scenario
     from bitcell_sim.errors import ConfigError, InputError, LabError
+    from bitcell_sim.report.chaos import ChaosCard
     from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
     from bitcell_sim.studies.fights import fight, tournament, tournaments
-    from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
+    from bitcell_sim.studies.lab import chaos, load_run, ping, replicate, simulate, verify
     from bitcell_sim.studies.quorum import quorum_times
 
 _HOMES = {
     "Battle": "report.contests",
+    "ChaosCard": "report.chaos",
     "ConfigError": "errors",
     "Glider": "chain.battle",
     "InputError": "errors",
@@ -32,6 +34,7 @@ _HOMES = {
     "Scorecard": "report.scorecard",
     "Tournament": "report.contests",
     "Tournaments": "report.contests",
+    "chaos": "studies.lab",
     "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
@@ -46,6 +49,7 @@ _HOMES = {
 
 __all__ = [
     "Battle",
+    "ChaosCard",
     "ConfigError",
     "Glider",
     "InputError",
@@ -55,6 +59,7 @@ __all__ = [
     "Scorecard",
     "Tournament",
     "Tournaments",
+    "chaos",
     "fight",
     "load_run",
     "load_scenario",

@@ -153,7 +153,7 @@ def _caught_up_s(tables: Tables, blocks: pd.DataFrame, window: Window) -> float:
     height = int(known.max()) if len(known) else 0
     reached = finals[finals["height"] >= height].groupby("node", observed=False)["at_ms"].min()
     last_ms = float(reached.max(skipna=False)) if height else moment_ms
-    return max(0.0, (last_ms - moment_ms) / 1000.0)
+    return max((last_ms - moment_ms) / 1000.0, 0.0)  # in this order NaN stays NaN
 
 
 def _clients_s(tables: Tables, window: Window) -> float:

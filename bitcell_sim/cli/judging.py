@@ -119,7 +119,7 @@ def chaos(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Half the evidence, under a minute.")] = False,
     replications: Annotated[
-        int | None, typer.Option("--replications", help="Runs of each test and length; intervals need 72.")
+        int | None, typer.Option("--replications", help="Runs of each variant and length; intervals need 72.")
     ] = None,
     latency: Latency = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Exit 0 whatever the verdicts.")] = False,

@@ -16,7 +16,7 @@ Part = Literal["nodes", "clients", "chain"]
 class ChaosVariant(Section):
     """One way to break something: faults that hold together, or miners that are not honest."""
 
-    title: Text = Field(description="What is broken, for people.")
+    title: Text = Field(description="What is broken, for people; variants of one title are judged together.")
     fault: Many[Fault] = Field(
         default=(), description="Faults; start_s counts from the moment of the test, duration_s is the short length."
     )
@@ -42,7 +42,7 @@ class ChaosTest(Section):
         default=None, description="Least share of the offered transactions made final while the long fault holds."
     )
     crash_free: bool = Field(default=False, description="Whether no process may crash.")
-    variant: Some[ChaosVariant] = Field(description="Ways to break it, taken in turn.")
+    variant: Some[ChaosVariant] = Field(description="Ways to break it, taken in turn; the worst title counts.")
 
 
 class Chaos(Section):

@@ -110,7 +110,7 @@ def size_of(quick: bool, replications: int | None) -> Size:
     quick : bool
         Half the runs.
     replications : int or None
-        Runs of each test and length instead.
+        Runs of each variant and length instead.
 
     Raises
     ------
@@ -153,7 +153,9 @@ def kinds_of(target: Target, scenario: Scenario) -> list[Kind]:
 def tasks_of(target: Target, scenario: Scenario, size: Size, seed: int) -> list[Task]:
     """Runs that a target needs, long ones first."""
     kinds = sorted(kinds_of(target, scenario), key=lambda kind: kind.endswith(SHORT))
-    return [Task(kind, scenario, seed + number, size, target.limit) for kind in kinds for number in range(size.trials)]
+    titles = {variant.title for variant in possible(scenario, test_of(target, scenario))}
+    count = size.trials * len(titles)
+    return [Task(kind, scenario, seed + number, size, target.limit) for kind in kinds for number in range(count)]
 
 
 def verdict_on(target: Target, scenario: Scenario, measured: Mapping[Kind, Sequence[Measurement]]) -> TestVerdict:
@@ -203,7 +205,8 @@ def _as_json(verdict: TestVerdict) -> dict[str, Any]:
             {
                 "length": at.length,
                 "fault_s": at.fault_s,
-                "n": len(at.events),
+                "n": at.recovery_s.n,
+                "slowest": at.slowest,
                 "verdict": at.verdict,
                 "recovery_s": _figures(at.recovery_s) | {"limit": verdict.target.limit},
                 "cut_off": sum(event.cut_off for event in at.events),
@@ -214,7 +217,7 @@ def _as_json(verdict: TestVerdict) -> dict[str, Any]:
                 "shut_out_share": at.shut_out(),
                 "variants": at.variants(),
                 "reasons": list(at.reasons),
-                "recoveries_s": [event.total_s for event in at.events],
+                "recoveries_s": [event.total_s for event in at.events if event.variant == at.slowest],
             }
             for at in verdict.lengths
         ],

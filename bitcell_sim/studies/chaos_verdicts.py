@@ -9,7 +9,6 @@ from typing import Any
 
 from bitcell_sim.analysis.chaos import CHAIN, CLIENTS, Event
 from bitcell_sim.analysis.estimates import (
-    Comparison,
     Estimate,
     Verdict,
     judge,
@@ -46,8 +45,10 @@ class LengthVerdict:
         Seconds that the fault held.
     verdict : {"pass", "fail", "unknown"}
         Of recovery and of all that had to hold.
+    slowest : str
+        Variant whose recovery counts: the worst verdict, then the largest p95.
     recovery_s : Estimate
-        p95 until all that is judged was back, seconds.
+        Its p95 until all that is judged was back, seconds.
     final_ratio : Estimate
         Mean share of the offered transactions made final while it held.
     events : tuple of Event
@@ -59,20 +60,24 @@ class LengthVerdict:
     length: str
     fault_s: float
     verdict: Verdict
+    slowest: str
     recovery_s: Estimate
     final_ratio: Estimate
     events: tuple[Event, ...]
     reasons: tuple[str, ...]
 
     def parts(self) -> dict[str, dict[str, float | None]]:
-        """Median and p95 of the seconds until each part was back, over the runs in which it was, and in how many."""
+        """Of the slowest variant: seconds until each part was back, median and p95, and in how many runs it was."""
         found = {}
         for part in PARTS:
-            values = [event.parts[part] for event in self.events if part in event.parts]
+            values = [event.parts[part] for event in self._of(self.slowest) if part in event.parts]
             back = [value for value in values if not math.isnan(value)]
             if values:
                 found[part] = {"p50_s": quantile(back, MEDIAN), "p95_s": quantile(back, P95), "n": float(len(back))}
         return found
+
+    def _of(self, variant: str) -> list[Event]:
+        return [event for event in self.events if event.variant == variant]
 
     def mean(self, count: str) -> float:
         """Mean of a count over the runs."""
@@ -86,13 +91,14 @@ class LengthVerdict:
         """Each variant's own figures."""
         rows = []
         for name in dict.fromkeys(event.variant for event in self.events):
-            mine = [event for event in self.events if event.variant == name]
+            mine = self._of(name)
             totals = [event.total_s for event in mine]
             rows.append(
                 {
                     "variant": name,
                     "n": len(mine),
                     "p50_s": quantile(totals, MEDIAN),
+                    "p95_s": quantile(totals, P95),
                     "max_s": max(totals),
                     "final_blocks": sum(event.final_count for event in mine) / len(mine),
                     "orphaned_blocks": sum(event.orphaned_count for event in mine) / len(mine),
@@ -169,10 +175,10 @@ def judge_test(
 def _judge_length(
     test: ChaosTest, target: Target, length: str, fault_s: float, events: tuple[Event, ...]
 ) -> LengthVerdict:
-    recovery = quantile_interval([event.total_s for event in events], P95)  # one event a run: independent
+    verdicts, reasons = [], []
     ratio = mean_interval([event.final_ratio for event in events if not math.isnan(event.final_ratio)])
-    verdicts: list[Verdict] = [judge(recovery, target.limit, target.comparison)]
-    reasons = []
+    slowest, recovery, verdict = _slowest(target, events)
+    verdicts.append(verdict)
     if test.crash_free and any(event.crash_count for event in events):
         verdicts.append("fail")
         reasons.append(f"a process crashed in {sum(event.crash_count > 0 for event in events)} of {len(events)} runs")
@@ -182,22 +188,32 @@ def _judge_length(
             verdicts.append("fail")
             reasons.append(f"no block became final while it held in {stalled} of {len(events)} runs")
         if test.final_ratio_min is not None:
-            at_least: Comparison = ">="
-            verdicts.append(judge(ratio, test.final_ratio_min, at_least))
+            verdicts.append(judge(ratio, test.final_ratio_min, ">="))
             if verdicts[-1] != "pass":
                 reasons.append(f"not certain that {test.final_ratio_min:.0%} of what is offered becomes final")
-    return LengthVerdict(length, fault_s, min(verdicts, key=WORST.index), recovery, ratio, events, tuple(reasons))
+    worst = min(verdicts, key=WORST.index)
+    return LengthVerdict(length, fault_s, worst, slowest, recovery, ratio, events, tuple(reasons))
+
+
+def _slowest(target: Target, events: Sequence[Event]) -> tuple[str, Estimate, Verdict]:
+    """Worst variant: its p95, over runs of its own and so independent, and the verdict on that."""
+    found = []
+    for name in dict.fromkeys(event.variant for event in events):
+        estimate = quantile_interval([event.total_s for event in events if event.variant == name], P95)
+        found.append((name, estimate, judge(estimate, target.limit, target.comparison)))
+    return min(found, key=lambda at: (WORST.index(at[2]), -(at[1].measured or 0.0)))
 
 
 def _sentence(at: LengthVerdict) -> str:
     """One length in words: when the parts were back, at p95; then what held, and what did not."""
     back = ", ".join(f"{PARTS[part]} {_s(figures['p95_s'])}" for part, figures in at.parts().items())
-    said = [f"{at.fault_s:g} s: {back} (p95)"]
+    name = f", {at.slowest}" if len(at.variants()) > 1 else ""
+    said = [f"{at.fault_s:g} s{name}: {back} (p95)"]
     missing = sum(event.cut_off for event in at.events)
     if missing:
         said.append(f"in {missing} of {len(at.events)} runs not all was back in time")
     if at.recovery_s.ci_low is None or at.recovery_s.ci_high is None:
-        said.append(f"{len(at.events)} runs are too few for an interval")
+        said.append(f"{at.recovery_s.n} runs are too few for an interval")
     if at.length == LONG:
         said.append(f"meanwhile {_consensus(at)}")
     caught = [event.caught_s for event in at.events if not math.isnan(event.caught_s)]

@@ -33,7 +33,7 @@ class Size:
     years : int
         Simulated years of availability per replication.
     trials : int
-        Runs of each chaos test and length; a 95th percentile has an upper bound from 72 on.
+        Runs of each variant and length of a chaos test; a 95th percentile has an upper bound from 72 on.
     """
 
     replications: int
@@ -41,11 +41,11 @@ class Size:
     losses: int
     ping_repeats: int
     years: int
-    trials: int = 77
+    trials: int = 73
 
 
 QUICK = Size(replications=11, blocks=12, losses=7, ping_repeats=400, years=400)
-FULL = Size(replications=20, blocks=20, losses=8, ping_repeats=2000, years=1000, trials=80)
+FULL = Size(replications=20, blocks=20, losses=8, ping_repeats=2000, years=1000)
 
 
 def round_s(scenario: Scenario) -> float:

@@ -98,12 +98,7 @@ def verify(
         ``scenario``, ``seed``, ``config_hash``, ``rows``; the keys are a contract.
     """
     scenario = request.variant()
-    left_out = request.targets_only and request.only == ALL
-    asked = [target for target in scenario.targets.target if not (left_out and is_chaos(target))]
-    chosen = [target for target in asked if fnmatchcase(target.id, request.only)]
-    if not chosen:
-        known = ", ".join(target.id for target in scenario.targets.target)
-        raise InputError(f"--only {request.only!r} names no row; rows are {known}")
+    rows_of = chosen(scenario, request)
 
     def run(title: str, tasks: Sequence[Task]) -> list[Measurement]:
         def tell(finished: Finished[Any, Any]) -> None:
@@ -112,13 +107,13 @@ def verify(
 
         return replicate(measure, tasks, workers=workers, scheduler=scheduler, progress=tell)
 
-    tasks = _tasks(chosen, scenario, request)
+    tasks = _tasks(rows_of, scenario, request)
     results = run("measuring", tasks)
     measured: dict[Kind, list[Measurement]] = {}
     for task, result in zip(tasks, results, strict=True):
         measured.setdefault(task.kind, []).append(result)
     evidence = Evidence(scenario, request.seed, measured)
-    rows = [_row(_own_limit(target, scenario), evidence) for target in chosen]
+    rows = [_row(_own_limit(target, scenario), evidence) for target in rows_of]
     changes = _changes(rows, scenario, request, run) if request.changes else {}
     return {
         "scenario": scenario.name,
@@ -128,6 +123,23 @@ def verify(
         "violations": sorted({v for result in results for v in result.violations}),
         "rows": [_with_changes(row, changes.get(row.id, []), request.changes) for row in rows],
     }
+
+
+def chosen(scenario: Scenario, request: Request) -> list[Target]:
+    """Targets that a request asks for.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    left_out = request.targets_only and request.only == ALL
+    asked = [target for target in scenario.targets.target if not (left_out and is_chaos(target))]
+    found = [target for target in asked if fnmatchcase(target.id, request.only)]
+    if not found:
+        known = ", ".join(target.id for target in scenario.targets.target)
+        raise InputError(f"--only {request.only!r} names no row; rows are {known}")
+    return found
 
 
 def _row(target: Target, evidence: Evidence) -> Row:
@@ -141,11 +153,11 @@ def _own_limit(target: Target, scenario: Scenario) -> Target:
     return target.model_copy(update={"limit": memory_gb(scenario)})
 
 
-def _tasks(chosen: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
+def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
-    broken = [target for target in chosen if is_chaos(target)]
-    kinds = {kind for target in chosen if target not in broken for kind in maker_of(target.id)[1]}
-    limit = next((target.limit for target in chosen if target.id == "throughput"), 0.0)
+    broken = [target for target in rows_of if is_chaos(target)]
+    kinds = {kind for target in rows_of if target not in broken for kind in maker_of(target.id)[1]}
+    limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
     counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
     steady = [
         Task(kind, scenario, request.seed + number, request.size, limit)
