@@ -164,7 +164,7 @@ def _clients_s(tables: Tables, window: Window) -> float:
     good = frame["request"].isin(["ok", "rejected"]).to_numpy()[asked]
     start_ms, from_ms, until_ms = window.start_s * 1000.0, window.service_s * 1000.0, window.until_s * 1000.0
     usual = good[(submitted >= start_ms - BEFORE_MS) & (submitted < start_ms)]
-    if not len(usual):
+    if not usual.any():
         return math.nan
     share = SUCCESS_SHARE * float(usual.mean())
     served_ms = first_good_window_ms(submitted, good, from_ms, until_ms, share)

@@ -16,6 +16,7 @@ from bitcell_sim.studies.chaos_plan import SHORT, lengths, possible
 from bitcell_sim.studies.chaos_verdicts import TestVerdict, judge_test
 from bitcell_sim.studies.measures import CHAOS, Kind, Measurement, Task, measure
 from bitcell_sim.studies.plan import FULL, QUICK, Size
+from bitcell_sim.studies.reasons import obstacles
 from bitcell_sim.studies.rows import Evidence, Row
 
 Progress = Callable[[str, int, int], None]
@@ -162,7 +163,7 @@ def verdict_on(target: Target, scenario: Scenario, measured: Mapping[Kind, Seque
     """Verdict of a target from what was measured."""
     test = test_of(target, scenario)
     runs = {length: measured.get(f"{target.id}.{length}", []) for length in lengths(test)}
-    return judge_test(test, target, runs, scenario.chaos.sustained_s)
+    return judge_test(test, target, runs, scenario.chaos.sustained_s, obstacles(target.id, scenario))
 
 
 def chaos_row(target: Target, evidence: Evidence) -> Row:

@@ -119,12 +119,15 @@ class TestVerdict:
         Short and long.
     unsafe : tuple of str
         What the safety checkers found, in any run.
+    obstacles : tuple of str
+        What keeps it from being met whatever is broken.
     """
 
     test: ChaosTest
     target: Target
     lengths: tuple[LengthVerdict, ...]
     unsafe: tuple[str, ...]
+    obstacles: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -144,12 +147,17 @@ class TestVerdict:
         """What was back when, what held meanwhile, and what did not."""
         if not self.lengths:
             return "the deployment has none of the nodes and regions that the test's variants name"
-        said = [*(f"unsafe: {detail}" for detail in self.unsafe[:2]), *(_sentence(at) for at in self.lengths)]
+        said = [*(f"unsafe: {detail}" for detail in self.unsafe[:2])]
+        said += self.obstacles or [_sentence(at) for at in self.lengths]
         return "; ".join(said)
 
 
 def judge_test(
-    test: ChaosTest, target: Target, runs: Mapping[str, Sequence[Measurement]], long_s: float
+    test: ChaosTest,
+    target: Target,
+    runs: Mapping[str, Sequence[Measurement]],
+    long_s: float,
+    obstacles: Sequence[str] = (),
 ) -> TestVerdict:
     """Verdict on a chaos test.
 
@@ -161,6 +169,8 @@ def judge_test(
         By length; none where the deployment lacks what the test names.
     long_s : float
         Seconds of the long fault.
+    obstacles : sequence of str
+        What keeps it from being met whatever is broken.
     """
     lengths, unsafe = [], set()
     for length, measured in runs.items():
@@ -169,7 +179,7 @@ def judge_test(
         if events:
             short_s = max((fault.duration_s or 0.0 for variant in test.variant for fault in variant.fault), default=0.0)
             lengths.append(_judge_length(test, target, length, long_s if length == LONG else short_s, events))
-    return TestVerdict(test, target, tuple(lengths), tuple(sorted(unsafe)))
+    return TestVerdict(test, target, tuple(lengths), tuple(sorted(unsafe)), tuple(obstacles))
 
 
 def _judge_length(
@@ -213,7 +223,7 @@ def _sentence(at: LengthVerdict) -> str:
     if missing:
         said.append(f"in {missing} of {len(at.events)} runs not all was back in time")
     if at.recovery_s.ci_low is None or at.recovery_s.ci_high is None:
-        said.append(f"{at.recovery_s.n} runs are too few for an interval")
+        said.append(f"too few runs for an interval ({at.recovery_s.n})")
     if at.length == LONG:
         said.append(f"meanwhile {_consensus(at)}")
     caught = [event.caught_s for event in at.events if not math.isnan(event.caught_s)]

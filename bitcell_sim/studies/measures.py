@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -150,6 +151,7 @@ def _chaos(task: Task) -> Measurement:
     window = trial.window
     if trial.offender is not None:
         start_s = first_double_vote_s(outcome.tables, trial.offender, trial.first_height)
+        start_s = window.start_s if math.isnan(start_s) else start_s
         end_s = start_s + task.scenario.chaos.sustained_s
         window = replace(window, start_s=start_s, end_s=end_s, service_s=start_s, nodes_s=start_s)
     return Measurement(

@@ -306,7 +306,7 @@ def test_the_worse_length_counts() -> None:
     assert (verdict.verdict, verdict.worse.length) == ("fail", "long")
     assert judged("high_latency", slow, GOOD).worse.length == "short"
     assert judged("high_latency", GOOD, GOOD[:20]).verdict == "unknown"
-    assert "20 runs are too few for an interval" in judged("high_latency", GOOD, GOOD[:20]).why
+    assert "too few runs for an interval (20)" in judged("high_latency", GOOD, GOOD[:20]).why
 
 
 def test_the_worst_variant_counts_however_many_good_ones_there_are() -> None:
