@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.battle import Glider, Pattern
     from bitcell_sim.config.loader import load_scenario
     from bitcell_sim.errors import ConfigError, InputError, LabError
+    from bitcell_sim.report.chaos import ChaosCard
     from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
     from bitcell_sim.studies.balance import balance
     from bitcell_sim.studies.fights import fight, tournament, tournaments
-    from bitcell_sim.studies.lab import load_run, ping, replicate, simulate, verify
+    from bitcell_sim.studies.lab import chaos, load_run, ping, replicate, simulate, verify
     from bitcell_sim.studies.quorum import quorum_times
 
 _HOMES = {
     "Battle": "report.contests",
+    "ChaosCard": "report.chaos",
     "ConfigError": "errors",
     "Glider": "chain.battle",
     "InputError": "errors",
@@ -34,6 +36,7 @@ _HOMES = {
     "Tournament": "report.contests",
     "Tournaments": "report.contests",
     "balance": "studies.balance",
+    "chaos": "studies.lab",
     "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
@@ -48,6 +51,7 @@ _HOMES = {
 
 __all__ = [
     "Battle",
+    "ChaosCard",
     "ConfigError",
     "Glider",
     "InputError",
@@ -58,6 +62,7 @@ __all__ = [
     "Tournament",
     "Tournaments",
     "balance",
+    "chaos",
     "fight",
     "load_run",
     "load_scenario",

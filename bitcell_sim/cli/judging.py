@@ -1,4 +1,4 @@
-"""Commands that judge: verify and validate."""
+"""Commands that judge: verify, chaos and validate."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: bitcell-sim verify rc3 --quick --json scorecard.json")(verify)
+    app.command(epilog="Example: bitcell-sim chaos --scenario node_failure")(chaos)
     app.command(epilog="Example: bitcell-sim validate rc3")(validate)
 
 
 def verify(
     scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
-    quick: Annotated[bool, typer.Option("--quick", help="Less evidence, under half a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Less evidence, no chaos tests, half a minute.")] = False,
     replications: Annotated[int | None, typer.Option("--replications", help="Runs of each kind.")] = None,
     latency: Latency = None,
     only: Annotated[str, typer.Option("--only", metavar="GLOB", help="Rows by id, such as 'latency.*'.")] = "*",
@@ -54,7 +55,8 @@ def verify(
     """Judge every RC3 target on simulated evidence, with intervals, reasons and what would have to change."""
     from bitcell_sim.studies import verify as study
 
-    request = study.Request(scenario, seed, tuple(sets or ()), latency, study.size_of(quick, replications), only)
+    size = study.size_of(quick, replications)
+    request = study.Request(scenario, seed, tuple(sets or ()), latency, size, only, targets_only=quick)
     with progress(quiet) as tell:
         content = study.verify(request, workers=workers, scheduler=scheduler, progress=tell)
     used = answer(json_path, content)
@@ -108,6 +110,54 @@ def _print_scorecard(content: dict[str, Any]) -> None:
     out.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     for violation in content["violations"]:
         out.print(Text(f"unsafe: {violation}", style="bold red"))
+
+
+def chaos(
+    deployment: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", metavar="NAME", help="One test, such as node_failure.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Half the evidence, under a minute.")] = False,
+    replications: Annotated[
+        int | None, typer.Option("--replications", help="Runs of each variant and length; intervals need 72.")
+    ] = None,
+    latency: Latency = None,
+    no_gate: Annotated[bool, typer.Option("--no-gate", help="Exit 0 whatever the verdicts.")] = False,
+    seed: Seed = 1,
+    sets: Sets = None,
+    json_path: Json = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    quiet: Quiet = False,
+) -> int:
+    """Do the RC3 documents' chaos tests many times: what recovers, how fast, and what held meanwhile."""
+    from bitcell_sim.studies import chaos as study
+
+    size = study.size_of(quick, replications)
+    request = study.Request(deployment, seed, tuple(sets or ()), latency, size, scenario)
+    with progress(quiet) as tell:
+        content = study.chaos(request, workers=workers, scheduler=scheduler, progress=tell)
+    if not answer(json_path, content):
+        _print_chaos(content)
+    return 0 if no_gate else exit_code([entry["verdict"] for entry in content["scenarios"]])
+
+
+def _print_chaos(content: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"{content['scenario']} on {content['latency']}, seed {content['seed']}, config {content['config_hash']}"
+    table = Table(title=title, title_justify="left", show_lines=True, expand=True)
+    table.add_column("verdict", no_wrap=True)
+    for name, ratio in (("test", 18), ("fault: recovery, p95 [95 %]", 22), ("expected", 16), ("why", 70)):
+        table.add_column(name, ratio=ratio, overflow="fold")
+    for test in content["scenarios"]:
+        verdict = Text(test["verdict"], style=f"bold {STYLES[test['verdict']]}")
+        lengths = [(at["fault_s"], {**at["recovery_s"], "unit": "s", "n": at["n"]}) for at in test["lengths"]]
+        figures = [f"{fault_s:g} s: {figure_text(row)}" for fault_s, row in lengths]
+        expected = f"{test['expected']} (limit {test['recovery_s']['limit']:g} s)"
+        table.add_row(verdict, test["name"], "\n".join(figures) or "no run", expected, Text(test["why"]))
+    console().print(table)
 
 
 def figure_text(row: dict[str, Any]) -> str:

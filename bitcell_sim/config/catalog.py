@@ -8,7 +8,9 @@ from typing import Literal, get_args
 from bitcell_sim.config.wording import did_you_mean
 from bitcell_sim.errors import InputError
 
-Kind = Literal["deployments", "latency", "protocols", "proofs", "workloads", "targets", "fault_rates", "scenarios"]
+Kind = Literal[
+    "deployments", "latency", "protocols", "proofs", "workloads", "targets", "fault_rates", "chaos", "scenarios"
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bitcell_sim.config.document import Document
-from bitcell_sim.config.raw import named, number, tables, text, texts
+from bitcell_sim.config.raw import named, number, repeated, tables, text, texts
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text
 from bitcell_sim.errors import Finding
 
@@ -148,3 +148,36 @@ def _group(
                 problem = f"{name!r} puts node {node!r} into two places; it is already in {key_text(first)}"
                 yield document.finding(here, problem)
                 break
+
+
+def check_chaos(chaos: Document) -> Iterator[Finding]:
+    """Everything that is wrong with chaos tests in themselves; what they hit is looked for when they are done.
+
+    Parameters
+    ----------
+    chaos : Document
+        The tests.
+    """
+    tests = tables(chaos, "test")
+    for path, name, first in repeated(
+        [((*path, "name"), name) for path, test in tests if (name := text(test, "name"))]
+    ):
+        yield chaos.finding(path, f"{name!r} again; it is already {key_text(first)}")
+    for path, test in tests:
+        for place, variant in enumerate(test.get("variant", [])):
+            if isinstance(variant, dict):
+                yield from _variant(chaos, (*path, "variant", place), variant)
+
+
+def _variant(chaos: Document, path: KeyPath, variant: dict[str, Any]) -> Iterator[Finding]:
+    faults = variant.get("fault", [])
+    if not faults and not variant.get("miner"):
+        yield chaos.finding(path, "neither fault nor miner; a variant breaks something")
+    places = [((*path, "fault", i), fault) for i, fault in enumerate(faults) if isinstance(fault, dict)]
+    yield from check_faults(chaos, places, None)
+    for at, fault in places:
+        if "duration_s" not in fault:
+            yield chaos.finding((*at, "duration_s"), "missing, a number of seconds: the short length of the test")
+    for i, miner in enumerate(variant.get("miner", [])):
+        if isinstance(miner, dict) and "node" not in miner:
+            yield chaos.finding((*path, "miner", i, "node"), "missing: which node misbehaves")

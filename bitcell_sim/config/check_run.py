@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bitcell_sim.config.check_faults import check_faults
+from bitcell_sim.config.check_faults import check_chaos, check_faults
 from bitcell_sim.config.document import Document
 from bitcell_sim.config.raw import named, number, repeated, tables, text, value_at
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text
@@ -138,6 +138,8 @@ def check_run(run: Document, models: dict[str, Document]) -> list[Finding]:
     findings += [*check_faults(run, tables(run, "fault"), models.get("deployment")), *_times(run)]
     if "deployment" in models:
         findings += _miners(run, models["deployment"])
+    if "chaos" in models:
+        findings += check_chaos(models["chaos"])
     if "workload" in models and "deployment" in models:
         findings += _workload(models["workload"], models["deployment"])
     if "protocol" in models and "proofs" in models:

@@ -144,6 +144,7 @@ class Deployment(Section):
     workload: ModelName = Field(description="Workload by default: a name in models/workloads.")
     targets: ModelName = Field(description="Limits it is judged by: a name in models/targets.")
     fault_rates: ModelName = Field(description="Long-run fault rates: a name in models/faults.")
+    chaos: ModelName = Field(default="rc3", description="Chaos tests: a name in models/chaos.")
     duration_s: Positive | None = Field(
         default=None, description="Seconds a run simulates where neither scenario nor option says otherwise."
     )

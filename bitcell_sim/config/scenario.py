@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from bitcell_sim.config.base import Count, Many, ModelName, Name, Positive, Section, Text
+from bitcell_sim.config.chaos import Chaos
 from bitcell_sim.config.deployment import Deployment
 from bitcell_sim.config.fault import Fault, FaultRates
 from bitcell_sim.config.latency import LatencySource
@@ -38,6 +39,7 @@ class Scenario(RunFrame):
     workload: Workload = Field(description="What clients send.")
     targets: Targets = Field(description="The limits.")
     fault_rates: FaultRates = Field(description="Long-run fault rates, for availability.")
+    chaos: Chaos = Field(description="Chaos tests.")
 
 
 class ScenarioFile(Section):
@@ -70,6 +72,10 @@ class ScenarioFile(Section):
     fault_rates: ModelName | FaultRates | None = Field(
         default=None,
         description="Long-run fault rates: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    chaos: ModelName | Chaos | None = Field(
+        default=None,
+        description="Chaos tests: a name, a .toml path, or a table; none: the deployment's own.",
     )
     duration_s: Positive | None = Field(default=None, description="Seconds simulated; none: the deployment's own.")
     warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")

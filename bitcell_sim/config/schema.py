@@ -17,6 +17,7 @@ from bitcell_sim.config.base import (
     Some,
     Text,
 )
+from bitcell_sim.config.chaos import Chaos, ChaosTest, ChaosVariant
 from bitcell_sim.config.deployment import (
     Deployment,
     Hardware,
@@ -82,6 +83,9 @@ __all__ = [
     "BattleEngine",
     "BestReveal",
     "Block",
+    "Chaos",
+    "ChaosTest",
+    "ChaosVariant",
     "CircuitFamily",
     "ClockFault",
     "Costs",

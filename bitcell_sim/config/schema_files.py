@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from bitcell_sim.config.catalog import models_dir
 from bitcell_sim.config.schema import (
+    Chaos,
     Deployment,
     FaultRates,
     LatencySource,
@@ -22,6 +23,7 @@ from bitcell_sim.config.schema import (
 )
 
 FILES: dict[str, type[BaseModel]] = {
+    "chaos": Chaos,
     "deployment": Deployment,
     "fault_rates": FaultRates,
     "latency": LatencySource,

@@ -11,10 +11,12 @@ from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.errors import InputError
+from bitcell_sim.report.chaos import ChaosCard
 from bitcell_sim.report.results import Run
 from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.runs import batch, store
 from bitcell_sim.runs.run import RunData
+from bitcell_sim.studies import chaos as chaos_tests
 from bitcell_sim.studies import verify as verifying
 from bitcell_sim.studies.ping import COUNT, pings
 from bitcell_sim.units import NS_PER_S, parse_duration_ns
@@ -169,6 +171,47 @@ def verify(
     """
     request = verifying.Request(scenario, seed, tuple(sets), latency, verifying.size_of(quick, replications), only)
     return Scorecard(verifying.verify(request, workers=workers, scheduler=scheduler))
+
+
+def chaos(
+    scenario: str = "rc3",
+    *,
+    test: str | None = None,
+    quick: bool = False,
+    replications: int | None = None,
+    seed: int = 1,
+    sets: Sequence[str] = (),
+    latency: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> ChaosCard:
+    """Do the chaos tests of a deployment.
+
+    Parameters
+    ----------
+    scenario : str
+        Deployment, scenario or file.
+    test : str, optional
+        One test, such as ``node_failure``; all without it.
+    quick : bool
+        Half the evidence.
+    replications : int, optional
+        Runs of each test and length instead of the usual number; intervals need 72.
+    seed : int
+        First seed.
+    sets, latency
+        As for :func:`simulate`.
+    workers, scheduler
+        As for :func:`replicate`.
+
+    Returns
+    -------
+    ChaosCard
+        ``.frame``, ``.parts``, ``.recoveries``, ``.markdown()``, ``.plot()``.
+    """
+    size = chaos_tests.size_of(quick, replications)
+    request = chaos_tests.Request(scenario, seed, tuple(sets), latency, size, test)
+    return ChaosCard(chaos_tests.chaos(request, workers=workers, scheduler=scheduler))
 
 
 def ping(

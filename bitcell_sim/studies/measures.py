@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bitcell_sim.analysis import targets
 from bitcell_sim.analysis.availability_theory import KINDS, MONTH_H, build_mesh, steady_availability
+from bitcell_sim.analysis.chaos import Event, first_double_vote_s, observe
 from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
@@ -17,10 +19,12 @@ from bitcell_sim.kernels.availability import long_run
 from bitcell_sim.proving.site import proving_site
 from bitcell_sim.random_streams import stream_key
 from bitcell_sim.studies import plan
+from bitcell_sim.studies.chaos_plan import plan_trial
 from bitcell_sim.studies.ping import Ping, ping_pairs
 
 Floats = npt.NDArray[np.float64]
-Kind = Literal["pings", "overload", "at-limit", "steady", "crashes", "losses", "years"]
+Kind = str  # pings, overload, at-limit, steady, crashes, losses, years; a chaos test's is its target's id and length
+CHAOS = "chaos."
 HOURS_PER_YEAR = 8760.0
 SAMPLE_INTERVAL_S = 60.0  # no figure here reads the samples finer than that
 
@@ -32,7 +36,8 @@ class Task:
     Parameters
     ----------
     kind : str
-        Which figures it is for.
+        Which figures it is for: pings, overload, at-limit, steady, crashes, losses, years, or a chaos test's target and
+        length, such as ``chaos.node_failure.short``.
     scenario : Scenario
         The deployment as it is, or as it might be.
     seed : int
@@ -40,7 +45,7 @@ class Task:
     size : Size
         How much of it.
     limit : float
-        Limit of the target where the run depends on it (offered load).
+        Limit of the target where the run depends on it: offered load, how long a chaos test is watched.
     """
 
     kind: Kind
@@ -72,6 +77,8 @@ class Measurement:
         Seconds from a crash to each stage, one entry a crash.
     failovers : list of Failover
         One a loss of a region.
+    chaos : Event or None
+        One chaos test.
     down_share : float
         Share of the simulated years out of service.
     closed_form : float
@@ -93,6 +100,7 @@ class Measurement:
     proofs: targets.Proofs | None = None
     stages: dict[str, list[float]] = field(default_factory=dict)
     failovers: list[targets.Failover] = field(default_factory=list)
+    chaos: Event | None = None
     down_share: float = 0.0
     closed_form: float = 0.0
     down_by_cause: dict[str, int] = field(default_factory=dict)
@@ -106,6 +114,8 @@ def measure(task: Task) -> Measurement:
         return Measurement(pings=ping_pairs(task.scenario, seed=task.seed, repeat=task.size.ping_repeats))
     if task.kind == "years":
         return _years(task)
+    if task.kind.startswith(CHAOS):
+        return _chaos(task)
     return _simulated(task)
 
 
@@ -131,6 +141,24 @@ def _years(task: Task) -> Measurement:
 def _causes(bits: int) -> str:
     """Names of the classes whose bits are set."""
     return "+".join(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
+
+
+def _chaos(task: Task) -> Measurement:
+    _, name, length = task.kind.split(".")
+    test = next(entry for entry in task.scenario.chaos.test if entry.name == name)
+    trial = plan_trial(task.scenario, test, length, task.seed, task.limit)
+    outcome = simulate_once(trial.scenario, seed=task.seed, sample_interval_s=SAMPLE_INTERVAL_S)
+    window = trial.window
+    if trial.offender is not None:
+        start_s = first_double_vote_s(outcome.tables, trial.offender, trial.first_height)
+        start_s = window.start_s if math.isnan(start_s) else start_s
+        end_s = start_s + task.scenario.chaos.sustained_s
+        window = replace(window, start_s=start_s, end_s=end_s, service_s=start_s, nodes_s=start_s)
+    return Measurement(
+        simulated_s=outcome.simulated_s,
+        violations=[f"{v.property}: {v.detail}" for v in outcome.violations],
+        chaos=observe(outcome.tables, window, test.judged),
+    )
 
 
 def _scenario(task: Task) -> Scenario:

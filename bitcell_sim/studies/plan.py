@@ -32,6 +32,8 @@ class Size:
         Repeats of ten pings, each in a new dwell.
     years : int
         Simulated years of availability per replication.
+    trials : int
+        Runs of each variant and length of a chaos test; a 95th percentile has an upper bound from 72 on.
     """
 
     replications: int
@@ -39,6 +41,7 @@ class Size:
     losses: int
     ping_repeats: int
     years: int
+    trials: int = 73
 
 
 QUICK = Size(replications=11, blocks=12, losses=7, ping_repeats=400, years=400)

@@ -18,6 +18,7 @@ HINDERED_BY = {
     "node_recovery": (ALONE,),
     "uptime": (ALONE, UNSERVED),
 }
+CHAOS_HINDERED_BY = (ALONE, UNSERVED, UNSIGNED)
 
 
 def obstacles(row_id: str, scenario: Scenario) -> list[str]:
@@ -36,7 +37,8 @@ def obstacles(row_id: str, scenario: Scenario) -> list[str]:
             " (protocol.quirks.signature_mismatch)",
         ),
     }
-    return [words for holds, words in (found[what] for what in HINDERED_BY.get(row_id, ())) if holds]
+    hindered = CHAOS_HINDERED_BY if row_id.startswith("chaos.") else HINDERED_BY.get(row_id, ())
+    return [words for holds, words in (found[what] for what in hindered) if holds]
 
 
 def vanished(scenario: Scenario, lost_shares: Sequence[float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +12,7 @@ from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.errors import InputError
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.studies import remedies
+from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.proof_rows import memory_gb
@@ -19,6 +20,7 @@ from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Progress = Callable[[str, int, int], None]
 YEARS_RUNS = 20
+ALL = "*"
 _KIND_ORDER: tuple[Kind, ...] = ("losses", "crashes", "overload", "at-limit", "steady", "pings", "years")
 
 
@@ -40,6 +42,8 @@ class Request:
         How much evidence.
     only : str
         Pattern of row ids.
+    targets_only : bool
+        Whether the chaos tests are left out, unless `only` asks for some.
     changes : bool
         Whether to search for what would have to change.
     """
@@ -49,7 +53,8 @@ class Request:
     sets: tuple[str, ...] = ()
     latency: str | None = None
     size: Size = FULL
-    only: str = "*"
+    only: str = ALL
+    targets_only: bool = False
     changes: bool = True
 
     def variant(self, more: Sequence[str] = ()) -> Scenario:
@@ -66,7 +71,7 @@ def size_of(quick: bool, replications: int | None) -> Size:
         return size
     if replications < 1:
         raise InputError(f"replications = {replications}: at least 1")
-    return Size(replications, size.blocks, size.losses, size.ping_repeats, size.years)
+    return replace(size, replications=replications, trials=replications)
 
 
 def verify(
@@ -93,10 +98,7 @@ def verify(
         ``scenario``, ``seed``, ``config_hash``, ``rows``; the keys are a contract.
     """
     scenario = request.variant()
-    chosen = [target for target in scenario.targets.target if fnmatchcase(target.id, request.only)]
-    if not chosen:
-        known = ", ".join(target.id for target in scenario.targets.target)
-        raise InputError(f"--only {request.only!r} names no row; rows are {known}")
+    rows_of = chosen(scenario, request)
 
     def run(title: str, tasks: Sequence[Task]) -> list[Measurement]:
         def tell(finished: Finished[Any, Any]) -> None:
@@ -105,13 +107,13 @@ def verify(
 
         return replicate(measure, tasks, workers=workers, scheduler=scheduler, progress=tell)
 
-    tasks = _tasks(chosen, scenario, request)
+    tasks = _tasks(rows_of, scenario, request)
     results = run("measuring", tasks)
     measured: dict[Kind, list[Measurement]] = {}
     for task, result in zip(tasks, results, strict=True):
         measured.setdefault(task.kind, []).append(result)
     evidence = Evidence(scenario, request.seed, measured)
-    rows = [make_row(_own_limit(target, scenario), evidence) for target in chosen]
+    rows = [_row(_own_limit(target, scenario), evidence) for target in rows_of]
     changes = _changes(rows, scenario, request, run) if request.changes else {}
     return {
         "scenario": scenario.name,
@@ -123,6 +125,27 @@ def verify(
     }
 
 
+def chosen(scenario: Scenario, request: Request) -> list[Target]:
+    """Targets that a request asks for.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    left_out = request.targets_only and request.only == ALL
+    asked = [target for target in scenario.targets.target if not (left_out and is_chaos(target))]
+    found = [target for target in asked if fnmatchcase(target.id, request.only)]
+    if not found:
+        known = ", ".join(target.id for target in scenario.targets.target)
+        raise InputError(f"--only {request.only!r} names no row; rows are {known}")
+    return found
+
+
+def _row(target: Target, evidence: Evidence) -> Row:
+    return chaos_row(target, evidence) if is_chaos(target) else make_row(target, evidence)
+
+
 def _own_limit(target: Target, scenario: Scenario) -> Target:
     """The memory of the machine that proves is the limit of a proof's."""
     if target.id != "proof_memory":
@@ -130,17 +153,19 @@ def _own_limit(target: Target, scenario: Scenario) -> Target:
     return target.model_copy(update={"limit": memory_gb(scenario)})
 
 
-def _tasks(chosen: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
+def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
-    kinds = {kind for target in chosen for kind in maker_of(target.id)[1]}
-    limit = next((target.limit for target in chosen if target.id == "throughput"), 0.0)
+    broken = [target for target in rows_of if is_chaos(target)]
+    kinds = {kind for target in rows_of if target not in broken for kind in maker_of(target.id)[1]}
+    limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
     counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
-    return [
+    steady = [
         Task(kind, scenario, request.seed + number, request.size, limit)
         for kind in _KIND_ORDER
         if kind in kinds
         for number in range(counts[kind])
     ]
+    return steady + [task for target in broken for task in tasks_of(target, scenario, request.size, request.seed)]
 
 
 def _changes(
@@ -150,12 +175,11 @@ def _changes(
     failing = [row for row in rows if row.verdict == "fail"]
     variant = _each_once(request.variant)
     tried = {row.id: remedies.candidates(row, scenario, variant) for row in failing}
-    size = Size(
+    size = replace(
+        request.size,
         replications=max(2, request.size.replications // 5),
         blocks=max(6, request.size.blocks // 2),
-        losses=request.size.losses,
         ping_repeats=min(request.size.ping_repeats, QUICK.ping_repeats),
-        years=request.size.years,
     )
     own = {row.id: remedies.tasks_of(row, tried[row.id], size, request.seed, row.limit) for row in failing}
     unique: dict[str, Task] = {}

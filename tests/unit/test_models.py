@@ -26,6 +26,7 @@ SCHEMA_OF = {
     "workloads": "workload",
     "targets": "targets",
     "fault_rates": "fault_rates",
+    "chaos": "chaos",
     "scenarios": "scenario",
 }
 SOURCES = catalog.names("latency")
@@ -124,6 +125,13 @@ def test_targets_are_the_document_s_limits() -> None:
         "node_recovery": ("<", 60, "s"),
         "regional_failover": ("<", 120, "s"),
         "uptime": (">=", 99.9, "%"),
+        "chaos.node_failure": ("<", 60, "s"),
+        "chaos.regional_failure": ("<", 120, "s"),
+        "chaos.network_partition": ("<", 120, "s"),
+        "chaos.high_latency": ("<", 120, "s"),
+        "chaos.resource_exhaustion": ("<", 120, "s"),
+        "chaos.packet_loss": ("<", 120, "s"),
+        "chaos.byzantine_node": ("<", 120, "s"),
     }
 
 
