@@ -74,11 +74,10 @@ class Case:
 
     def faults(self, start_s: float) -> tuple[Fault, ...]:
         """What is broken."""
-        times = {"start_s": start_s, "duration_s": HELD_S}
         if self.is_split:
-            return (Partition(kind="partition", groups=self.sides, **times),)
+            return (Partition(kind="partition", groups=self.sides, start_s=start_s, duration_s=HELD_S),)
         lost = [name for name in REGIONS if name not in self.sides[0]]
-        return tuple(RegionLoss(kind="region-loss", region=name, **times) for name in lost)
+        return tuple(RegionLoss(kind="region-loss", region=name, start_s=start_s, duration_s=HELD_S) for name in lost)
 
     def words(self) -> str:
         """Votes of each side."""
@@ -153,7 +152,7 @@ def draw(found: Sequence[tuple[Case, list[int]]]) -> LabFigure:
     """Matrix of the regions of every case, and the blocks made final."""
     from matplotlib import rc_context
 
-    from bitcell_sim.report.charts import GREEN, GRID, INK, OCHRE, ORANGE, STYLE, LabFigure, BLUE
+    from bitcell_sim.report.charts import BLUE, GREEN, GRID, INK, OCHRE, ORANGE, STYLE, LabFigure
 
     with rc_context(STYLE):
         figure = LabFigure(figsize=(8.5, 7.2), layout="constrained")
