@@ -16,6 +16,7 @@ from bitcell_sim.config import schema
 from bitcell_sim.random_streams import Stream, stream_key
 
 PATTERNS = tuple(Pattern)
+DEFAULTS = tuple(Glider.of(pattern) for pattern in PATTERNS)  # each pattern with its default energy
 UPSTREAM_GLIDER = Glider(Pattern.STANDARD, energy=100, x=100, y=100)  # what every miner of upstream's node reveals
 
 Reveal = Callable[[int, int, int], Glider]  # by height, attempt and miner
@@ -23,7 +24,7 @@ Reveal = Callable[[int, int, int], Glider]  # by height, attempt and miner
 
 def honest(draws: Stream, height: int, attempt: int, miner: int) -> Glider:
     """One of the four patterns, uniformly, with its default energy."""
-    return Glider.of(PATTERNS[draws.below(len(PATTERNS), height, attempt, miner)])
+    return DEFAULTS[draws.below(len(PATTERNS), height, attempt, miner)]
 
 
 def energy_maximiser(draws: Stream, height: int, attempt: int, miner: int) -> Glider:
