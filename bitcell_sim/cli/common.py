@@ -26,6 +26,10 @@ Sets = Annotated[
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is standard output.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores without it.")]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask scheduler.")]
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="DIR", help="Keep finished runs here, and do not do again those that are."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Latency = Annotated[str | None, typer.Option("--latency", metavar="NAME", help="Latency source, such as azure-2026.")]
 

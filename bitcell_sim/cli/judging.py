@@ -9,6 +9,7 @@ import typer
 
 from bitcell_sim.cli.common import (
     Json,
+    Keep,
     Latency,
     Quiet,
     Scheduler,
@@ -50,6 +51,7 @@ def verify(
     json_path: Json = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep: Keep = None,
     quiet: Quiet = False,
 ) -> int:
     """Judge every RC3 target on simulated evidence, with intervals, reasons and what would have to change."""
@@ -58,7 +60,7 @@ def verify(
     size = study.size_of(quick, replications)
     request = study.Request(scenario, seed, tuple(sets or ()), latency, size, only, targets_only=quick)
     with progress(quiet) as tell:
-        content = study.verify(request, workers=workers, scheduler=scheduler, progress=tell)
+        content = study.verify(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
     used = answer(json_path, content)
     from bitcell_sim.report.scorecard import Scorecard
 
@@ -128,6 +130,7 @@ def chaos(
     json_path: Json = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep: Keep = None,
     quiet: Quiet = False,
 ) -> int:
     """Do the RC3 documents' chaos tests many times: what recovers, how fast, and what held meanwhile."""
@@ -136,7 +139,7 @@ def chaos(
     size = study.size_of(quick, replications)
     request = study.Request(deployment, seed, tuple(sets or ()), latency, size, scenario)
     with progress(quiet) as tell:
-        content = study.chaos(request, workers=workers, scheduler=scheduler, progress=tell)
+        content = study.chaos(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
     if not answer(json_path, content):
         _print_chaos(content)
     return 0 if no_gate else exit_code([entry["verdict"] for entry in content["scenarios"]])
