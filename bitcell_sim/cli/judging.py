@@ -22,6 +22,7 @@ from bitcell_sim.cli.common import (
     progress,
     write_text,
 )
+from bitcell_sim.runs.files import write_whole
 
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -82,15 +83,13 @@ def _write_report(folder: Path, request: Any, content: dict[str, Any]) -> None:
     from bitcell_sim.runs.run import RunData
     from bitcell_sim.studies.pages import latency_samples, steady_run
 
-    folder.mkdir(parents=True, exist_ok=True)
     scenario = request.variant()
     run = RunData.of(steady_run(scenario, request.seed))
     samples = latency_samples(scenario, request.seed)
     write_page(run, folder / "index.html", scorecard=content, latency_samples=samples)
     from bitcell_sim.report.scorecard import Scorecard
 
-    figure = Scorecard(content).plot()
-    figure.savefig(folder / "scorecard.png", dpi=150)
+    write_whole(folder / "scorecard.png", Scorecard(content).plot().png(150))
 
 
 def _print_scorecard(content: dict[str, Any]) -> None:
