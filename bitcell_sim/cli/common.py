@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from bitcell_sim.errors import InputError
+from bitcell_sim.runs.files import write_whole
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,10 @@ Sets = Annotated[
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is standard output.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores without it.")]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="A Dask scheduler.")]
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="DIR", help="Keep finished runs here, and do not do again those that are."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Latency = Annotated[str | None, typer.Option("--latency", metavar="NAME", help="Latency source, such as azure-2026.")]
 
@@ -89,26 +94,7 @@ def write_text(path: str, text: str) -> None:
     if path == "-":
         sys.stdout.write(text)
     else:
-        write_bytes(Path(path), text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; its folder is made.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        write_whole(Path(path), text.encode())
 
 
 def check_suffix(option: str, path: Path | None, suffixes: Sequence[str]) -> None:

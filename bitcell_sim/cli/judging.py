@@ -9,6 +9,7 @@ import typer
 
 from bitcell_sim.cli.common import (
     Json,
+    Keep,
     Latency,
     Quiet,
     Scheduler,
@@ -21,6 +22,7 @@ from bitcell_sim.cli.common import (
     progress,
     write_text,
 )
+from bitcell_sim.runs.files import write_whole
 
 STYLES = {"pass": "green", "fail": "red", "unknown": "yellow"}
 LEVELS = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -50,6 +52,7 @@ def verify(
     json_path: Json = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep: Keep = None,
     quiet: Quiet = False,
 ) -> int:
     """Judge every RC3 target on simulated evidence, with intervals, reasons and what would have to change."""
@@ -58,7 +61,7 @@ def verify(
     size = study.size_of(quick, replications)
     request = study.Request(scenario, seed, tuple(sets or ()), latency, size, only, targets_only=quick)
     with progress(quiet) as tell:
-        content = study.verify(request, workers=workers, scheduler=scheduler, progress=tell)
+        content = study.verify(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
     used = answer(json_path, content)
     from bitcell_sim.report.scorecard import Scorecard
 
@@ -80,15 +83,13 @@ def _write_report(folder: Path, request: Any, content: dict[str, Any]) -> None:
     from bitcell_sim.runs.run import RunData
     from bitcell_sim.studies.pages import latency_samples, steady_run
 
-    folder.mkdir(parents=True, exist_ok=True)
     scenario = request.variant()
     run = RunData.of(steady_run(scenario, request.seed))
     samples = latency_samples(scenario, request.seed)
     write_page(run, folder / "index.html", scorecard=content, latency_samples=samples)
     from bitcell_sim.report.scorecard import Scorecard
 
-    figure = Scorecard(content).plot()
-    figure.savefig(folder / "scorecard.png", dpi=150)
+    write_whole(folder / "scorecard.png", Scorecard(content).plot().png(150))
 
 
 def _print_scorecard(content: dict[str, Any]) -> None:
@@ -128,6 +129,7 @@ def chaos(
     json_path: Json = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep: Keep = None,
     quiet: Quiet = False,
 ) -> int:
     """Do the RC3 documents' chaos tests many times: what recovers, how fast, and what held meanwhile."""
@@ -136,7 +138,7 @@ def chaos(
     size = study.size_of(quick, replications)
     request = study.Request(deployment, seed, tuple(sets or ()), latency, size, scenario)
     with progress(quiet) as tell:
-        content = study.chaos(request, workers=workers, scheduler=scheduler, progress=tell)
+        content = study.chaos(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
     if not answer(json_path, content):
         _print_chaos(content)
     return 0 if no_gate else exit_code([entry["verdict"] for entry in content["scenarios"]])

@@ -17,9 +17,9 @@ from bitcell_sim.cli.common import (
     check_suffix,
     console,
     progress,
-    write_bytes,
 )
 from bitcell_sim.errors import InputError
+from bitcell_sim.runs.files import write_whole
 
 if TYPE_CHECKING:
     from bitcell_sim.chain.battle_file import BattleFile
@@ -75,9 +75,9 @@ def _draw(fights: BattleFile, which: str | None, animate: Path | None, bracket: 
     tournament = None if bracket is None else Tournament.of(fights.tournament(which))
     if animate is not None and battle is not None:
         moving = animate.suffix.lower() == ".gif"
-        write_bytes(animate, battle.plot.film().gif if moving else battle.plot.strip().png(200))
+        write_whole(animate, battle.plot.film().gif if moving else battle.plot.strip().png(200))
     if bracket is not None and tournament is not None:
-        write_bytes(bracket, tournament.plot.bracket().png())
+        write_whole(bracket, tournament.plot.bracket().png())
 
 
 def _print_battles(results: dict[str, list[dict[str, Any]]]) -> None:

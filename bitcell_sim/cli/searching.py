@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bitcell_sim.cli.common import EXIT_FAIL, Json, Quiet, Scheduler, Sets, Workers, answer, progress
+from bitcell_sim.cli.common import EXIT_FAIL, Json, Keep, Quiet, Scheduler, Sets, Workers, answer, progress
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def fuzz(
     json_path: Json = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    keep: Keep = None,
     quiet: Quiet = False,
 ) -> int:
     """Search for what is wrong with the protocol: random faults by seed, then quiet."""
@@ -37,6 +38,7 @@ def fuzz(
             sets=tuple(sets or ()),
             workers=workers,
             scheduler=scheduler,
+            keep=keep,
             progress=tell,
         )
     failures = content["failures"]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from bitcell_sim.config.loader import config_hash
-from bitcell_sim.errors import RunStoreError
 from bitcell_sim.report import page_charts, series
 from bitcell_sim.report import page_sections as sections
 from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.report.world_map import world_map
+from bitcell_sim.runs.files import write_whole
 from bitcell_sim.runs.run import RunData
 from bitcell_sim.version import __version__
 
@@ -53,16 +53,12 @@ def write_page(
 
     Raises
     ------
-    RunStoreError
+    InputError
         If it cannot be written.
     """
     text = page_html(run, scorecard=scorecard, latency_samples=latency_samples)
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise RunStoreError(f"{target}: the page cannot be written here: {error.strerror or error}") from error
+    write_whole(target, text.encode())
     return target
 
 

@@ -76,16 +76,16 @@ def save(
         unfinished = home / f"{_UNFINISHED}{uuid.uuid4().hex}"
         unfinished.mkdir()
     except OSError as error:
-        raise _cannot_write(home, error) from error
+        raise cannot_write(home, error) from error
     try:
         hashes = _write_run(unfinished, run, scorecard)
         manifest = manifests.new_manifest(run, command=command, wall_s=wall_s, started=started, hashes=hashes)
-        _write(unfinished / manifests.FILE, _json_bytes(manifest))
+        write_synced(unfinished / manifests.FILE, _json_bytes(manifest))
         _sync_folder(unfinished)
         path = _settle(unfinished, home, started)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise _cannot_write(home, error) from error
+        raise cannot_write(home, error) from error
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -93,11 +93,22 @@ def save(
     return replace(run, path=path, manifest=manifest)
 
 
-def _cannot_write(home: Path, error: OSError) -> RunStoreError:
+def cannot_write(home: Path, error: OSError, what: str = "the run") -> RunStoreError:
+    """Error that says why something could not be stored in a folder.
+
+    Parameters
+    ----------
+    home : Path
+        The folder.
+    error : OSError
+        What the system said.
+    what : str
+        What was to be stored.
+    """
     if error.errno in _NO_SPACE:
         hint = "free some or choose another folder"
-        return RunStoreError(f"{home}: no space left on the disk, the run was not stored; {hint}")
-    return RunStoreError(f"{home}: the run cannot be stored here: {error.strerror or error}")
+        return RunStoreError(f"{home}: no space left on the disk, {what} was not stored; {hint}")
+    return RunStoreError(f"{home}: {what} cannot be stored here: {error.strerror or error}")
 
 
 def _write_run(folder: Path, run: RunData, scorecard: Mapping[str, Any] | None) -> dict[str, str]:
@@ -106,10 +117,10 @@ def _write_run(folder: Path, run: RunData, scorecard: Mapping[str, Any] | None) 
     for name in run.tables:
         content = table_bytes(run.tables[name])
         hashes[name] = hashlib.sha256(content).hexdigest()
-        _write(folder / (name + SUFFIX), content)
-    _write(folder / CONFIG, scenario_to_toml(run.scenario).encode())
+        write_synced(folder / (name + SUFFIX), content)
+    write_synced(folder / CONFIG, scenario_to_toml(run.scenario).encode())
     if scorecard is not None:
-        _write(folder / SCORECARD, _json_bytes(scorecard))
+        write_synced(folder / SCORECARD, _json_bytes(scorecard))
     return hashes
 
 
@@ -117,7 +128,8 @@ def _json_bytes(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a new file and force it to disk."""
     with path.open("xb") as file:
         file.write(content)
         file.flush()

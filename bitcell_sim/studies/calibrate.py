@@ -17,6 +17,7 @@ from bitcell_sim.config.writing import toml_value
 from bitcell_sim.errors import InputError
 from bitcell_sim.proving.calibration import TimedProof, fit_times, one_core_seconds, scaled_times
 from bitcell_sim.proving.cost import OperationTimes, ProofConstants, predict
+from bitcell_sim.runs.files import write_whole
 from bitcell_sim.studies.real_prover import Progress, Recipe, filling, load_prover, outgrown, timed_proofs
 from bitcell_sim.version import __version__
 
@@ -245,11 +246,7 @@ def calibrate(
         raise InputError(f"{path}: a proof model is a file that ends in .toml")
     constants = reference()
     found = by_proofs(constants, check=check, progress=progress) if real else by_multiplication(constants)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(proof_model(found), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_whole(path, proof_model(found).encode())
     return {
         "mult_ns": found.multiplication_ns,
         "kappa": found.kappa,

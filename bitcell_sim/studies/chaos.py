@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bitcell_sim.analysis.estimates import Estimate
@@ -12,9 +13,10 @@ from bitcell_sim.config.schema import ChaosTest, Scenario, Target
 from bitcell_sim.config.wording import did_you_mean
 from bitcell_sim.errors import InputError
 from bitcell_sim.runs.batch import Finished, replicate
+from bitcell_sim.runs.kept import kept
 from bitcell_sim.studies.chaos_plan import SHORT, lengths, possible
 from bitcell_sim.studies.chaos_verdicts import TestVerdict, judge_test
-from bitcell_sim.studies.measures import CHAOS, Kind, Measurement, Task, measure
+from bitcell_sim.studies.measures import CHAOS, Kind, Measurement, Task, measure, name_of
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.reasons import obstacles
 from bitcell_sim.studies.rows import Evidence, Row
@@ -51,7 +53,12 @@ class Request:
 
 
 def chaos(
-    request: Request, *, workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
+    request: Request,
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    keep: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Do the chaos tests of a deployment.
 
@@ -61,6 +68,8 @@ def chaos(
         What to test, and how thoroughly.
     workers, scheduler
         See :func:`bitcell_sim.runs.batch.replicate`; the result does not depend on them.
+    keep : str or Path, optional
+        Folder that finished runs are kept in and taken from.
     progress : callable, optional
         Called with what is being done, how many runs are done and how many there are.
 
@@ -77,7 +86,9 @@ def chaos(
             progress("breaking things", finished.done_count, finished.total_count)
 
     tasks = [task for target in chosen for task in tasks_of(target, scenario, request.size, request.seed)]
-    results = replicate(measure, tasks, workers=workers, scheduler=scheduler, progress=tell)
+    results = replicate(
+        kept(measure, keep, "measure", name_of), tasks, workers=workers, scheduler=scheduler, progress=tell
+    )
     measured: dict[Kind, list[Measurement]] = {}
     for task, result in zip(tasks, results, strict=True):
         measured.setdefault(task.kind, []).append(result)

@@ -10,12 +10,15 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.errors import ConfigError, InputError
 from bitcell_sim.faults.checkers import PROPERTIES, BooksError, Violation
 from bitcell_sim.runs.batch import Finished, replicate
+from bitcell_sim.runs.kept import kept
 from bitcell_sim.studies.fuzz_cases import DURATION, FAULT, RATE, Case, draw_case
 from bitcell_sim.studies.liveness import bounds_of, check_liveness, check_nothing_lost
 from bitcell_sim.studies.shrinking import fewest, least
@@ -188,6 +191,7 @@ def fuzz(
     sets: Sequence[str] = (),
     workers: int | None = None,
     scheduler: str | None = None,
+    keep: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Look for failures in consecutive seeds.
@@ -204,6 +208,8 @@ def fuzz(
         Options ``key.path=value`` over what is drawn; with ``fault=`` they state the case, and nothing is drawn.
     workers, scheduler
         See :func:`bitcell_sim.runs.batch.replicate`.
+    keep : str or Path, optional
+        Folder that finished seeds are kept in and taken from.
     progress : callable, optional
         Takes what is being done, how much of it is, and how much there is.
 
@@ -221,10 +227,10 @@ def fuzz(
     def done(title: str) -> Callable[[Finished[Any, Any]], None]:
         return lambda finished: tell(title, finished.done_count, finished.total_count)
 
-    found = several(
-        partial(_failures, profile, tuple(sets)), range(start, start + seeds), progress=done(f"fuzzing {profile}")
-    )
+    base = f"fuzz {profile} {config_hash(load_scenario(profile))} {shlex.join(sets)}"
+    look = kept(partial(_failures, profile, tuple(sets)), keep, base)
+    found = several(look, range(start, start + seeds), progress=done(f"fuzzing {profile}"))
     failures = [failure for some in found for failure in some]
     if shrinking and failures:
-        failures = several(shrink, failures, progress=done("shrinking"))
+        failures = several(kept(shrink, keep, f"shrink {base}"), failures, progress=done("shrinking"))
     return {"seeds": seeds, "start": start, "profile": profile, "failures": [each.as_dict() for each in failures]}

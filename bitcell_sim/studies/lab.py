@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bitcell_sim.config.loader import load_scenario
+from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.errors import InputError
@@ -15,6 +15,7 @@ from bitcell_sim.report.chaos import ChaosCard
 from bitcell_sim.report.results import Run
 from bitcell_sim.report.scorecard import Scorecard
 from bitcell_sim.runs import batch, store
+from bitcell_sim.runs.kept import kept
 from bitcell_sim.runs.run import RunData
 from bitcell_sim.studies import chaos as chaos_tests
 from bitcell_sim.studies import verify as verifying
@@ -86,8 +87,12 @@ def simulate(
     return Run(RunData.of(simulate_once(resolve(scenario, sets, latency, duration), seed=seed)))
 
 
-def _one(scenario: Scenario, measure: Callable[[Run], Any] | None, seed: int) -> Any:
-    run = Run(RunData.of(simulate_once(scenario, seed=seed)))
+def _run(scenario: Scenario, seed: int) -> Run:
+    return Run(RunData.of(simulate_once(scenario, seed=seed)))
+
+
+def _one(run_of: Callable[[int], Run], measure: Callable[[Run], Any] | None, seed: int) -> Any:
+    run = run_of(seed)
     return run if measure is None else measure(run)
 
 
@@ -102,6 +107,7 @@ def replicate(
     duration: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    keep: str | Path | None = None,
 ) -> list[Any]:
     """Run a scenario with consecutive seeds, in parallel; the results do not depend on the number of workers.
 
@@ -119,6 +125,9 @@ def replicate(
         Processes; all cores without it.
     scheduler : str, optional
         Address of a Dask scheduler.
+    keep : str or Path, optional
+        Folder that finished runs are kept in and taken from, so that a batch that was killed goes on. Workers on other
+        machines need to see it.
 
     Returns
     -------
@@ -127,7 +136,9 @@ def replicate(
     """
     if replications < 1:
         raise InputError(f"replications = {replications}: at least 1")
-    task = partial(_one, resolve(scenario, sets, latency, duration), measure)
+    resolved = resolve(scenario, sets, latency, duration)
+    run_of = kept(partial(_run, resolved), keep, f"run {config_hash(resolved)}")
+    task = partial(_one, run_of, measure)
     return batch.replicate(
         task, [seed + number for number in range(replications)], workers=workers, scheduler=scheduler
     )
@@ -144,6 +155,7 @@ def verify(
     only: str = "*",
     workers: int | None = None,
     scheduler: str | None = None,
+    keep: str | Path | None = None,
 ) -> Scorecard:
     """Judge every target of a deployment.
 
@@ -161,7 +173,7 @@ def verify(
         As for :func:`simulate`.
     only : str
         Rows by id, such as ``latency.*``.
-    workers, scheduler
+    workers, scheduler, keep
         As for :func:`replicate`.
 
     Returns
@@ -170,7 +182,7 @@ def verify(
         ``.frame``, ``.rows``, ``.markdown()``, ``.plot()``.
     """
     request = verifying.Request(scenario, seed, tuple(sets), latency, verifying.size_of(quick, replications), only)
-    return Scorecard(verifying.verify(request, workers=workers, scheduler=scheduler))
+    return Scorecard(verifying.verify(request, workers=workers, scheduler=scheduler, keep=keep))
 
 
 def chaos(
@@ -184,6 +196,7 @@ def chaos(
     latency: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    keep: str | Path | None = None,
 ) -> ChaosCard:
     """Do the chaos tests of a deployment.
 
@@ -201,7 +214,7 @@ def chaos(
         First seed.
     sets, latency
         As for :func:`simulate`.
-    workers, scheduler
+    workers, scheduler, keep
         As for :func:`replicate`.
 
     Returns
@@ -211,7 +224,7 @@ def chaos(
     """
     size = chaos_tests.size_of(quick, replications)
     request = chaos_tests.Request(scenario, seed, tuple(sets), latency, size, test)
-    return ChaosCard(chaos_tests.chaos(request, workers=workers, scheduler=scheduler))
+    return ChaosCard(chaos_tests.chaos(request, workers=workers, scheduler=scheduler, keep=keep))
 
 
 def ping(

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitcell_sim.config.schema import RegionLoss, Scenario
+from bitcell_sim.config.schema import LoadBalancer, RegionLoss, Scenario
 from bitcell_sim.faults.checkers import Violation
 from bitcell_sim.hosts.machine import core_rate
 from bitcell_sim.kernels.mempool import NEVER, POOLED, REFUSED
 from bitcell_sim.kernels.transactions import NO_SERVER, TIMED_OUT
-from bitcell_sim.units import seconds_to_ns
+from bitcell_sim.operations.health_check import CheckTimes
+from bitcell_sim.units import NS_PER_S, seconds_to_ns
 
 if TYPE_CHECKING:
     from bitcell_sim.chain.block import Block
@@ -79,13 +80,18 @@ def bounds_of(scenario: Scenario) -> Bounds:
     delays_ms = sum(getattr(fault, "added_ms", 0.0) + abs(getattr(fault, "offset_ms", 0.0)) for fault in scenario.fault)
     restart_s = recovery.restart_median_s * math.exp(RESTART_SIGMAS * recovery.restart_sigma)
     catch_up_s = recovery.discovery_interval_s + 2 * recovery.dial_timeout_s + attempt_s
-    balancer = scenario.deployment.load_balancer
-    known_s = (balancer.rise + 2) * balancer.check_interval_s + (balancer.check_timeout_s or 0.0)
+    known_s = _taken_back_s(scenario.deployment.load_balancer)
     if any(isinstance(fault, RegionLoss) for fault in scenario.fault):
-        known_s += balancer.dns_failover_s
+        known_s += scenario.deployment.load_balancer.dns_failover_s
     return Bounds(
         healed_s, restart_s + delays_ms / 1000.0 + max(catch_up_s + voting_s, known_s), ATTEMPTS * attempt_s + voting_s
     )
+
+
+def _taken_back_s(balancer: LoadBalancer) -> float:
+    """Seconds until a server that answers again is in use: a check under way fails, and then `rise` in a row pass."""
+    times = CheckTimes.of(balancer)
+    return (times.longest_ns + balancer.rise * (times.interval_ns + times.longest_ns)) / NS_PER_S
 
 
 def _highest_timeout_s(scenario: Scenario, faulty_s: float) -> float:

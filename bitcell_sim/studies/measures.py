@@ -13,6 +13,7 @@ from bitcell_sim.analysis import targets
 from bitcell_sim.analysis.availability_theory import KINDS, MONTH_H, build_mesh, steady_availability
 from bitcell_sim.analysis.chaos import Event, first_double_vote_s, observe
 from bitcell_sim.chain.finality import quorum_stake
+from bitcell_sim.config.loader import config_hash
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.kernels.availability import long_run
@@ -53,6 +54,12 @@ class Task:
     seed: int
     size: plan.Size
     limit: float = 0.0
+
+
+def name_of(task: Task) -> str:
+    """Name of a task: equal for those that are the same run."""
+    size = replace(task.size, replications=0, trials=0)  # how many there are is nothing to each of them
+    return f"{task.kind} {task.seed} {task.limit} {size} {config_hash(task.scenario)}"
 
 
 @dataclass

@@ -15,6 +15,7 @@ from bitcell_sim.analysis.estimates import Estimate, mean_interval, quantile_int
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.errors import InputError
 from bitcell_sim.report.row_text import number
+from bitcell_sim.runs.files import append_line, write_whole
 from bitcell_sim.studies.baseline import (
     Baseline,
     Progress,
@@ -229,13 +230,9 @@ def _write(out: Path, content: dict[str, Any], now: Baseline) -> None:
     """Plot, summary, figures, and what is measured now as a baseline for later."""
     from bitcell_sim.report.regression import plot_differences
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        plot_differences(content["metrics"], content["scenario"]).savefig(out / FIGURE, dpi=150)
-        (out / SUMMARY).write_text(f"{summary(content)}\n\n![differences]({FIGURE})\n", encoding="utf-8")
-        (out / FIGURES).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    write_whole(out / FIGURE, plot_differences(content["metrics"], content["scenario"]).png(150))
+    write_whole(out / SUMMARY, f"{summary(content)}\n\n![differences]({FIGURE})\n".encode())
+    write_whole(out / FIGURES, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     write_baseline(now, out / BASELINE)
 
 
@@ -248,9 +245,4 @@ def _append(history: Path, content: dict[str, Any]) -> None:
         "config_hash": content["config_hash"]["current"],
         "metrics": {row["id"]: {key: row[key] for key in keys} for row in content["metrics"]},
     }
-    try:
-        history.parent.mkdir(parents=True, exist_ok=True)
-        with history.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{history}: cannot be written: {error.strerror or error}") from error
+    append_line(history, json.dumps(line, allow_nan=False))

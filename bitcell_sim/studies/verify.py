@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.errors import InputError
 from bitcell_sim.runs.batch import Finished, replicate
+from bitcell_sim.runs.kept import kept
 from bitcell_sim.studies import remedies
 from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
-from bitcell_sim.studies.measures import Kind, Measurement, Task, measure
+from bitcell_sim.studies.measures import Kind, Measurement, Task, measure, name_of
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.proof_rows import memory_gb
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
@@ -79,6 +81,7 @@ def verify(
     *,
     workers: int | None = None,
     scheduler: str | None = None,
+    keep: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Scorecard of a deployment.
@@ -89,6 +92,8 @@ def verify(
         What to verify, and how thoroughly.
     workers, scheduler
         See :func:`bitcell_sim.runs.batch.replicate`; the scorecard does not depend on them.
+    keep : str or Path, optional
+        Folder that finished runs are kept in and taken from.
     progress : callable, optional
         Called with what is being done, how many runs are done and how many there are.
 
@@ -99,13 +104,14 @@ def verify(
     """
     scenario = request.variant()
     rows_of = chosen(scenario, request)
+    task_of = kept(measure, keep, "measure", name_of)
 
     def run(title: str, tasks: Sequence[Task]) -> list[Measurement]:
         def tell(finished: Finished[Any, Any]) -> None:
             if progress is not None:
                 progress(title, finished.done_count, finished.total_count)
 
-        return replicate(measure, tasks, workers=workers, scheduler=scheduler, progress=tell)
+        return replicate(task_of, tasks, workers=workers, scheduler=scheduler, progress=tell)
 
     tasks = _tasks(rows_of, scenario, request)
     results = run("measuring", tasks)
@@ -185,13 +191,13 @@ def _changes(
     unique: dict[str, Task] = {}
     for tasks in own.values():
         for task in tasks:
-            unique.setdefault(_name(task), task)
+            unique.setdefault(name_of(task), task)
     results = (
         dict(zip(unique, run("looking for what would pass", list(unique.values())), strict=True)) if unique else {}
     )
     return {
         row.id: remedies.judge_changes(
-            row, tried[row.id], {task: results[_name(task)] for task in own[row.id]}, own[row.id], request.seed
+            row, tried[row.id], {task: results[name_of(task)] for task in own[row.id]}, own[row.id], request.seed
         )
         for row in failing
     }
@@ -208,11 +214,6 @@ def _each_once(variant: remedies.Variant) -> remedies.Variant:
         return loaded[key]
 
     return load
-
-
-def _name(task: Task) -> str:
-    """Equal for tasks that are the same run."""
-    return f"{task.kind} {task.seed} {task.limit} {config_hash(task.scenario)}"
 
 
 def _with_changes(row: Row, changes: Sequence[remedies.Change], tried: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bitcell_sim.errors import RunStoreError
+from bitcell_sim.errors import InputError
 from bitcell_sim.faults.checkers import Violation
 from bitcell_sim.report.page import page_html, write_page
 from bitcell_sim.report.results import Run
@@ -197,5 +197,5 @@ def test_the_page_is_written_where_asked(run_of: Runs, tmp_path: Path) -> None:
     path = Run(run).to_html(tmp_path / "new" / "page.html")
     assert path.read_text(encoding="utf-8") == page_html(run)
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunStoreError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         write_page(run, tmp_path / "file" / "page.html")
