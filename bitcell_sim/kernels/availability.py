@@ -178,8 +178,7 @@ def down_pieces(
     for i in range(count):
         faulty[i], change_us[i] = first_change(key, component_ids[i], mtbf_us[i], repair_median_us[i], repair_sigma[i])
     start_us, end_us, causes = np.zeros(64, dtype=np.int64), np.zeros(64, dtype=np.int64), np.zeros(64, dtype=np.int64)
-    pieces, now_us = 0, 0
-    every = (1 << kind_count) - 1
+    pieces, now_us, every = 0, 0, (1 << kind_count) - 1
     while now_us < horizon_us:
         until_us = min(horizon_us, change_us.min()) if count > 0 else horizon_us
         if not _serves(_lost_to(every, faulty, kinds, unit_masks), stakes, quorum_stake, group_masks):
