@@ -157,3 +157,71 @@ def _first(trials: int, holds: Callable[[int], bool]) -> int:
         else:
             low = middle + 1
     return low
+
+
+def gamma_at_most(x: float, shape: float) -> float:
+    """Probability that a gamma variable of the given shape and scale 1 is at most `x`.
+
+    Parameters
+    ----------
+    x : float
+        Any; 0 or less gives 0.
+    shape : float
+        Above 0.
+
+    Notes
+    -----
+    The power series of the lower incomplete gamma function below shape + 1, the continued fraction of the upper one
+    above it, by Lentz's method; both have positive terms only.
+
+    References
+    ----------
+    NIST Digital Library of Mathematical Functions, 8.7.1 and 8.9.2; Lentz, Applied Optics 15 (1976) 668-671.
+    """
+    if x <= 0.0:
+        return 0.0
+    front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
+    if x < shape + 1.0:
+        return min(1.0, front * _gamma_series(x, shape))
+    return max(0.0, 1.0 - front * _gamma_fraction(x, shape))
+
+
+def _gamma_series(x: float, shape: float) -> float:
+    term = total = 1.0 / shape
+    for step in range(1, _STEPS_MAX):
+        term *= x / (shape + step)
+        total += term
+        if term < total * 1e-17:
+            break
+    return total
+
+
+def _gamma_fraction(x: float, shape: float) -> float:
+    b = x + 1.0 - shape
+    c, d = 1.0 / _TINY, 1.0 / b
+    value = d
+    for step in range(1, _STEPS_MAX):
+        term = -step * (step - shape)
+        b += 2.0
+        d, c = term * d + b, b + term / c
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = c if abs(c) > _TINY else _TINY
+        value *= c * d
+        if abs(c * d - 1.0) < 1e-16:
+            break
+    return value
+
+
+def gamma_quantile(probability: float, shape: float) -> float:
+    """Value that a gamma variable of the given shape and scale 1 stays below with a probability in (0, 1)."""
+    low, high = 0.0, max(1.0, shape)
+    while gamma_at_most(high, shape) < probability:
+        low, high = high, 2.0 * high
+    while True:
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            return middle
+        if gamma_at_most(middle, shape) < probability:
+            low = middle
+        else:
+            high = middle

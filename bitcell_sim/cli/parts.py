@@ -15,7 +15,6 @@ from bitcell_sim.cli.common import (
     Workers,
     answer,
     check_suffix,
-    console,
     progress,
 )
 from bitcell_sim.errors import InputError
@@ -186,6 +185,7 @@ def availability(
     scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
     years: Annotated[int, typer.Option("--years", min=1, help="Simulated years in all.")] = 10_000,
     replications: Annotated[int, typer.Option("--replications", min=2, help="Independent parts of them.")] = 20,
+    changes: Annotated[bool, typer.Option("--changes", help="Also ask what each of some changes would save.")] = False,
     seed: Seed = 1,
     sets: Sets = None,
     json_path: Json = None,
@@ -194,25 +194,21 @@ def availability(
 ) -> int:
     """Long-run availability under independent faults, beside its closed form."""
     from bitcell_sim.studies.availability import availability as study
+    from bitcell_sim.studies.availability import summary
 
     with progress(quiet) as tell:
         content = study(
             scenario,
             years=years,
             replications=replications,
+            changes=changes,
             seed=seed,
             sets=tuple(sets or ()),
             workers=workers,
             progress=tell,
         )
     if not answer(json_path, content):
-        out = console()
-        low, high = 100 * content["ci_low"], 100 * content["ci_high"]
-        down = content["minutes_down_per_month"]
-        out.print(f"availability {100 * content['availability']:.4f} % [{low:.4f}, {high:.4f}],")
-        out.print(f"closed form {100 * content['closed_form']:.4f} %; {down:.2f} minutes down a month:")
-        for cause, minutes in content["by_cause"].items():
-            out.print(f"  {minutes:8.3f} {cause}")
+        typer.echo(summary(content))
     return 0
 
 

@@ -129,15 +129,17 @@ class FaultClass(Section):
 
 
 class FaultRates(Section):
-    """The five independent classes of the uptime target."""
+    """The seven independent classes of the uptime target."""
 
     name: Name = Field(description="Name of the rates.")
     title: Text = Field(description="One line for people.")
     process: FaultClass = Field(description="A node's process crashes (per node).")
-    host: FaultClass = Field(description="A node's machine is lost (per node).")
-    zone: FaultClass = Field(description="A zone fails (per zone, one node here).")
+    host: FaultClass = Field(description="A machine, of a node or a balancer, is lost (per machine).")
+    zone: FaultClass = Field(description="A zone fails with all that stands in it (per zone).")
     region: FaultClass = Field(description="A whole region fails (per region).")
+    region_pair: FaultClass = Field(description="Two regions fail at once (per pair of regions).")
     global_: FaultClass = Field(alias="global", description="A correlated event that takes the quorum.")
+    balancer: FaultClass = Field(description="A load balancer's process crashes (per balancer).")
 
 
 KINDS_OF_FAULT = {

@@ -1,8 +1,9 @@
-"""Availability of a mesh over thousands of simulated years, event by event; the twin is ``availability_plain``.
+"""Down time of a mesh over thousands of simulated years, event by event; the twin is ``availability_plain``.
 
 Each component (a process, a host, a zone, a region, the network as a whole) is up for an exponential time and faulty
 for a lognormal one, for ever and independently of the others: it also runs, and may fail, while something else is down.
-A fault takes the nodes of its mask. The mesh is up while enough nodes are up and one of them serves clients.
+A fault takes the units of its mask. The mesh is in service while the units up have the quorum's stake and each group
+(the backends, the balancers) has one up.
 
 Times are whole microseconds, not nanoseconds: 10,000 years of nanoseconds do not fit in 64 bits.
 """
@@ -10,7 +11,6 @@ Times are whole microseconds, not nanoseconds: 10,000 years of nanoseconds do no
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -71,116 +71,80 @@ def next_duration(
 
 
 @njit
-def _count_fault(step: int, node_mask: int, kind: int, faults_of_node: np.ndarray, faults_of_kind: np.ndarray) -> None:
-    faults_of_kind[kind] += step
-    for node in range(len(faults_of_node)):
-        if (node_mask >> node) & 1:
-            faults_of_node[node] += step
+def _serves(lost: int, stakes: np.ndarray, quorum_stake: int, group_masks: np.ndarray) -> bool:
+    """Whether the mesh is in service with these units lost."""
+    stake = 0
+    for unit in range(len(stakes)):
+        if not (lost >> unit) & 1:
+            stake += stakes[unit]
+    served = 0
+    for group in group_masks:
+        served += 1 if group & ~lost else 0
+    return stake >= quorum_stake and served == len(group_masks)
 
 
 @njit
-def _mesh_is_up(faults_of_node: np.ndarray, serving_mask: int, quorum_count: int) -> bool:
-    up_count = 0
-    serving_count = 0
-    for node in range(len(faults_of_node)):
-        if faults_of_node[node] == 0:
-            up_count += 1
-            serving_count += (serving_mask >> node) & 1
-    return up_count >= quorum_count and serving_count >= 1
+def _lost_to(classes: int, faulty: np.ndarray, kinds: np.ndarray, unit_masks: np.ndarray) -> int:
+    """Units lost to the active faults of some classes."""
+    lost = 0
+    for i in range(len(faulty)):
+        if faulty[i] and (classes >> kinds[i]) & 1:
+            lost |= unit_masks[i]
+    return lost
 
 
 @njit
-def _active_kinds(faults_of_kind: np.ndarray) -> int:
-    mask = 0
-    for kind in range(len(faults_of_kind)):
-        if faults_of_kind[kind] > 0:
-            mask |= 1 << kind
-    return mask
-
-
-@njit
-def _add_to_months(start_us: int, end_us: int, month_us: int, down_us_by_month: np.ndarray) -> None:
-    at_us = start_us
-    while at_us < end_us:
-        month = at_us // month_us
-        until_us = min(end_us, (month + 1) * month_us)
-        down_us_by_month[month] += until_us - at_us
-        at_us = until_us
-
-
-@njit
-def _change_components(
-    now_us: int,
-    key: np.uint64,
-    component_ids: np.ndarray,
-    kinds: np.ndarray,
-    node_masks: np.ndarray,
-    mtbf_us: np.ndarray,
-    repair_median_us: np.ndarray,
-    repair_sigma: np.ndarray,
+def _fewest_classes(
+    kind_count: int,
     faulty: np.ndarray,
-    change_us: np.ndarray,
-    cycle: np.ndarray,
-    faults_of_node: np.ndarray,
-    faults_of_kind: np.ndarray,
-) -> None:
-    for i in range(len(component_ids)):
-        if change_us[i] == now_us:
-            faulty[i] = not faulty[i]
-            _count_fault(1 if faulty[i] else -1, node_masks[i], kinds[i], faults_of_node, faults_of_kind)
-            change_us[i] = now_us + next_duration(
-                key, component_ids[i], cycle[i], faulty[i], mtbf_us[i], repair_median_us[i], repair_sigma[i]
-            )
-            cycle[i] += 0 if faulty[i] else 1
+    kinds: np.ndarray,
+    unit_masks: np.ndarray,
+    stakes: np.ndarray,
+    quorum_stake: int,
+    group_masks: np.ndarray,
+) -> int:
+    """Smallest set of classes whose active faults alone put the mesh out of service; of equal ones the first."""
+    active = 0
+    for i in range(len(faulty)):
+        if faulty[i]:
+            active |= 1 << kinds[i]
+    best, fewest = active, kind_count + 1
+    for classes in range(1 << kind_count):
+        if classes & ~active:
+            continue
+        count = 0
+        for kind in range(kind_count):
+            count += (classes >> kind) & 1
+        if count < fewest:
+            lost = _lost_to(classes, faulty, kinds, unit_masks)
+            if not _serves(lost, stakes, quorum_stake, group_masks):
+                best, fewest = classes, count
+    return best
 
 
 @njit
-def _observe(
-    components: tuple[Any, ...],
-    state: tuple[Any, ...],
-    serving_mask: int,
-    quorum_count: int,
-    horizon_us: int,
-    month_us: int,
-) -> tuple[int, np.ndarray, int, int, np.ndarray]:
-    _, change_us, _, faults_of_node, faults_of_kind = state
-    down_us_by_causes = np.zeros(1 << len(faults_of_kind), dtype=np.int64)
-    down_us_by_month = np.zeros((horizon_us + month_us - 1) // month_us, dtype=np.int64)
-    now_us, up_us, episode_count, episode_us, longest_us = 0, 0, 0, 0, 0
-    while now_us < horizon_us:
-        until_us = min(horizon_us, change_us.min()) if len(change_us) > 0 else horizon_us
-        if _mesh_is_up(faults_of_node, serving_mask, quorum_count):
-            up_us += until_us - now_us
-            episode_us = 0
-        else:
-            episode_count += 1 if episode_us == 0 else 0
-            episode_us += until_us - now_us
-            longest_us = max(longest_us, episode_us)
-            down_us_by_causes[_active_kinds(faults_of_kind)] += until_us - now_us
-            _add_to_months(now_us, until_us, month_us, down_us_by_month)
-        # Everything that changes at one instant changes before the mesh is looked at again.
-        _change_components(until_us, *components, *state)
-        now_us = until_us
-    return up_us, down_us_by_causes, episode_count, longest_us, down_us_by_month
+def _doubled(array: np.ndarray) -> np.ndarray:
+    grown = np.zeros(2 * len(array), dtype=np.int64)
+    grown[: len(array)] = array
+    return grown
 
 
 @njit
-def long_run(
+def down_pieces(
     key: np.uint64,
     component_ids: np.ndarray,
     kinds: np.ndarray,
-    node_masks: np.ndarray,
+    unit_masks: np.ndarray,
     mtbf_us: np.ndarray,
     repair_median_us: np.ndarray,
     repair_sigma: np.ndarray,
     kind_count: int,
-    node_count: int,
-    serving_mask: int,
-    quorum_count: int,
+    stakes: np.ndarray,
+    quorum_stake: int,
+    group_masks: np.ndarray,
     horizon_us: int,
-    month_us: int,
-) -> tuple[int, np.ndarray, int, int, np.ndarray]:
-    """Up and down time, microseconds, of a mesh whose components fail independently.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Time out of service, microseconds, of a mesh whose components fail independently, in pieces of one cause.
 
     Parameters
     ----------
@@ -188,36 +152,50 @@ def long_run(
         Key of the replication's draws.
     component_ids : ndarray of int64, shape (n_components,)
         Name of each component in the draws: its faults depend on the key and on this alone.
-    kinds, node_masks : ndarray of int64, shape (n_components,)
-        Class of each component, from 0, and the nodes that a fault of it takes: bit i for node i.
+    kinds, unit_masks : ndarray of int64, shape (n_components,)
+        Class of each component, from 0, and the units that a fault of it takes: bit i for unit i.
     mtbf_us, repair_median_us, repair_sigma : ndarray of float64, shape (n_components,)
         Mean microseconds from the end of a fault to the next onset (infinite: never); median microseconds of a fault,
         and the standard deviation of the logarithm of its duration.
-    kind_count, node_count, serving_mask, quorum_count : int
-        Number of classes and of nodes (at most 62 each); the nodes that serve clients; least number of nodes up.
-    horizon_us, month_us : int
-        Simulated microseconds, below 2**61, and the length of a month.
+    kind_count, quorum_stake : int
+        Number of classes, few, as all their subsets are looked at while the mesh is down; least stake up.
+    stakes : ndarray of int64, shape (n_units,)
+        Stake of each unit, at most 62 of them.
+    group_masks : ndarray of int64, shape (n_groups,)
+        Units of each group, of which one must be up.
+    horizon_us : int
+        Simulated microseconds, below 2**61.
 
     Returns
     -------
-    up_us : int
-        Microseconds up; up and down add up to the horizon exactly.
-    down_us_by_causes : ndarray of int64, shape (2**kind_count,)
-        Microseconds down while exactly the classes of the index's bits had an active fault.
-    episode_count, longest_us : int
-        Number of maximal spans of down time, and the microseconds of the longest.
-    down_us_by_month : ndarray of int64, shape (ceil(horizon_us / month_us),)
-        Microseconds down in each month; the last may be partial.
+    start_us, end_us, causes : ndarray of int64, shape (n_pieces,)
+        Pieces of down time in the order of time; adjacent ones differ in cause, the smallest set of classes (bit i for
+        class i) whose faults alone account for the piece; of several as small, the first in binary order.
     """
     count = len(component_ids)
     faulty = np.zeros(count, dtype=np.bool_)
-    change_us = np.zeros(count, dtype=np.int64)
-    faults_of_node = np.zeros(node_count, dtype=np.int64)
-    faults_of_kind = np.zeros(kind_count, dtype=np.int64)
+    change_us, cycle = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     for i in range(count):
         faulty[i], change_us[i] = first_change(key, component_ids[i], mtbf_us[i], repair_median_us[i], repair_sigma[i])
-        if faulty[i]:
-            _count_fault(1, node_masks[i], kinds[i], faults_of_node, faults_of_kind)
-    components = (key, component_ids, kinds, node_masks, mtbf_us, repair_median_us, repair_sigma)
-    state = (faulty, change_us, np.zeros(count, dtype=np.int64), faults_of_node, faults_of_kind)
-    return _observe(components, state, serving_mask, quorum_count, horizon_us, month_us)
+    start_us, end_us, causes = np.zeros(64, dtype=np.int64), np.zeros(64, dtype=np.int64), np.zeros(64, dtype=np.int64)
+    pieces, now_us, every = 0, 0, (1 << kind_count) - 1
+    while now_us < horizon_us:
+        until_us = min(horizon_us, change_us.min()) if count > 0 else horizon_us
+        if not _serves(_lost_to(every, faulty, kinds, unit_masks), stakes, quorum_stake, group_masks):
+            cause = _fewest_classes(kind_count, faulty, kinds, unit_masks, stakes, quorum_stake, group_masks)
+            if pieces > 0 and end_us[pieces - 1] == now_us and causes[pieces - 1] == cause:
+                end_us[pieces - 1] = until_us
+            else:
+                if pieces == len(start_us):
+                    start_us, end_us, causes = _doubled(start_us), _doubled(end_us), _doubled(causes)
+                start_us[pieces], end_us[pieces], causes[pieces] = now_us, until_us, cause
+                pieces += 1
+        # Everything that changes at one instant changes before the mesh is looked at again.
+        for i in range(count):
+            if change_us[i] == until_us:
+                faulty[i] = not faulty[i]
+                times = (mtbf_us[i], repair_median_us[i], repair_sigma[i])
+                change_us[i] += next_duration(key, component_ids[i], cycle[i], faulty[i], *times)
+                cycle[i] += 0 if faulty[i] else 1
+        now_us = until_us
+    return start_us[:pieces], end_us[:pieces], causes[:pieces]

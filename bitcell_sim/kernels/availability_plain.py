@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -41,50 +42,59 @@ def fault_intervals(
     return intervals
 
 
-def long_run(
+def serves(lost: set[int], stakes: list[int], quorum_stake: int, groups: list[set[int]]) -> bool:
+    """Whether the mesh is in service with these units lost."""
+    up = {unit for unit in range(len(stakes)) if unit not in lost}
+    return sum(stakes[unit] for unit in up) >= quorum_stake and all(up & group for group in groups)
+
+
+def down_pieces(
     key: int,
     component_ids: npt.NDArray[np.int64],
     kinds: npt.NDArray[np.int64],
-    node_masks: npt.NDArray[np.int64],
+    unit_masks: npt.NDArray[np.int64],
     mtbf_us: npt.NDArray[np.float64],
     repair_median_us: npt.NDArray[np.float64],
     repair_sigma: npt.NDArray[np.float64],
     kind_count: int,
-    node_count: int,
-    serving_mask: int,
-    quorum_count: int,
+    stakes: npt.NDArray[np.int64],
+    quorum_stake: int,
+    group_masks: npt.NDArray[np.int64],
     horizon_us: int,
-    month_us: int,
-) -> tuple[int, npt.NDArray[np.int64], int, int, npt.NDArray[np.int64]]:
-    """Up and down time of a mesh whose components fail independently; arguments and results as of the kernel."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pieces of time out of service and their causes; arguments and results as of the kernel."""
     components = range(len(component_ids))
     ids, means, medians, sigmas = (array.tolist() for array in (component_ids, mtbf_us, repair_median_us, repair_sigma))
     faults = [fault_intervals(key, ids[i], means[i], medians[i], sigmas[i], horizon_us) for i in components]
-    month_count = -(-horizon_us // month_us)
-    cuts = {0, horizon_us} | {month * month_us for month in range(month_count)}
-    cuts |= {moment for intervals in faults for interval in intervals for moment in interval if moment < horizon_us}
-    moments = sorted(cuts)
+    taken = [_units(int(mask)) for mask in unit_masks]
+    groups = [_units(int(mask)) for mask in group_masks]
+    stake_of = stakes.tolist()
 
-    up_us = 0
-    down_us_by_causes = [0] * 2**kind_count
-    down_us_by_month = [0] * month_count
-    episodes: list[tuple[int, int]] = []
-    for start_us, end_us in itertools.pairwise(moments):
+    def lost(active: Iterable[int]) -> set[int]:
+        return {unit for i in active for unit in taken[i]}
+
+    cuts = {0, horizon_us}
+    cuts |= {moment for intervals in faults for interval in intervals for moment in interval if moment < horizon_us}
+    pieces: list[tuple[int, int, int]] = []
+    for start_us, end_us in itertools.pairwise(sorted(cuts)):
         active = [i for i in components if any(onset <= start_us < end for onset, end in faults[i])]
-        up_nodes = [node for node in range(node_count) if not any((int(node_masks[i]) >> node) & 1 for i in active)]
-        if len(up_nodes) >= quorum_count and any((serving_mask >> node) & 1 for node in up_nodes):
-            up_us += end_us - start_us
+        if serves(lost(active), stake_of, quorum_stake, groups):
             continue
-        down_us_by_causes[sum(2**kind for kind in {int(kinds[i]) for i in active})] += end_us - start_us
-        down_us_by_month[start_us // month_us] += end_us - start_us
-        if episodes and episodes[-1][1] == start_us:
-            episodes[-1] = (episodes[-1][0], end_us)
+        candidates = [
+            set(classes)
+            for count in range(kind_count + 1)
+            for classes in itertools.combinations(range(kind_count), count)
+            if not serves(lost(i for i in active if kinds[i] in classes), stake_of, quorum_stake, groups)
+        ]
+        fewest = min(len(classes) for classes in candidates)
+        cause = min(sum(2**kind for kind in classes) for classes in candidates if len(classes) == fewest)
+        if pieces and pieces[-1][1:] == (start_us, cause):
+            pieces[-1] = (pieces[-1][0], end_us, cause)
         else:
-            episodes.append((start_us, end_us))
-    return (
-        up_us,
-        np.array(down_us_by_causes, dtype=np.int64),
-        len(episodes),
-        max((end_us - start_us for start_us, end_us in episodes), default=0),
-        np.array(down_us_by_month, dtype=np.int64),
-    )
+            pieces.append((start_us, end_us, cause))
+    columns = np.array(pieces, dtype=np.int64).reshape(-1, 3).T
+    return columns[0], columns[1], columns[2]
+
+
+def _units(mask: int) -> set[int]:
+    return {unit for unit in range(mask.bit_length()) if mask >> unit & 1}

@@ -241,7 +241,7 @@ def _value(metric: str, scenario: Scenario, run: Measurement) -> float | None:
         return quantile([CRASH_SPACING_S if np.isnan(s) else s for s in run.stages.get("recovered", [])], P95)
     if metric == "regional_failover":
         return quantile([failover.total_s for failover in run.failovers], P95)
-    return 100.0 * (1.0 - run.down_share)
+    return 100.0 * (1.0 - run.outages.down_share) if run.outages else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bitcell_sim.analysis import targets
-from bitcell_sim.analysis.availability_theory import KINDS, MONTH_H, build_mesh, steady_availability
+from bitcell_sim.analysis.availability_mesh import build_mesh
 from bitcell_sim.analysis.chaos import Event, first_double_vote_s, observe
-from bitcell_sim.chain.finality import quorum_stake
+from bitcell_sim.analysis.outages import Outages, simulate_outages
 from bitcell_sim.config.loader import config_hash
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
-from bitcell_sim.kernels.availability import long_run
 from bitcell_sim.proving.site import proving_site
 from bitcell_sim.random_streams import stream_key
 from bitcell_sim.studies import plan
@@ -86,12 +84,8 @@ class Measurement:
         One a loss of a region.
     chaos : Event or None
         One chaos test.
-    down_share : float
-        Share of the simulated years out of service.
-    closed_form : float
-        Availability by enumeration.
-    down_by_cause : dict of str to int
-        Microseconds out of service by the classes of fault active then.
+    outages : Outages or None
+        Simulated years.
     violations : list of str
         What the safety checkers found.
     simulated_s : float
@@ -108,9 +102,7 @@ class Measurement:
     stages: dict[str, list[float]] = field(default_factory=dict)
     failovers: list[targets.Failover] = field(default_factory=list)
     chaos: Event | None = None
-    down_share: float = 0.0
-    closed_form: float = 0.0
-    down_by_cause: dict[str, int] = field(default_factory=dict)
+    outages: Outages | None = None
     violations: list[str] = field(default_factory=list)
     simulated_s: float = 0.0
 
@@ -127,27 +119,10 @@ def measure(task: Task) -> Measurement:
 
 
 def _years(task: Task) -> Measurement:
-    deployment = task.scenario.deployment
-    order = [region.name for region in deployment.region]
-    stakes = [node.stake for node in deployment.node]
-    quorum = -(-quorum_stake(stakes) // max(stakes))
-    mesh = build_mesh(task.scenario.fault_rates, [order.index(node.region) for node in deployment.node], quorum)
-    key = np.uint64(stream_key(task.seed, "studies.years"))
-    arguments: Any = mesh.kernel_arguments(task.size.years * HOURS_PER_YEAR, MONTH_H)
-    up_us, down_us, *_ = long_run(key, *arguments)
-    horizon_us = arguments[-2]
-    down = {_causes(bits): int(us) for bits, us in enumerate(down_us) if us}
-    return Measurement(
-        down_share=1.0 - int(up_us) / int(horizon_us),
-        closed_form=steady_availability(mesh),
-        down_by_cause=down,
-        simulated_s=task.size.years * HOURS_PER_YEAR * 3600.0,
-    )
-
-
-def _causes(bits: int) -> str:
-    """Names of the classes whose bits are set."""
-    return "+".join(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
+    mesh = build_mesh(task.scenario.deployment, task.scenario.fault_rates)
+    hours = task.size.years * HOURS_PER_YEAR
+    outages = simulate_outages(mesh, stream_key(task.seed, "studies.years"), hours)
+    return Measurement(outages=outages, simulated_s=hours * 3600.0)
 
 
 def _chaos(task: Task) -> Measurement:

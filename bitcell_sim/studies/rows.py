@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from bitcell_sim.analysis.availability_theory import MONTH_H
+from bitcell_sim.analysis.availability_mesh import build_mesh
+from bitcell_sim.analysis.availability_theory import steady_availability
 from bitcell_sim.analysis.estimates import (
     Estimate,
     clustered_quantile,
     deterministic,
     judge,
-    mean_interval,
     quantile,
     quantile_interval,
     t_interval_of_replicates,
 )
+from bitcell_sim.analysis.outages import MONTH_MIN, cause_name, minutes_per_month, missed_months, up_share
 from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.studies import proof_rows, reasons
 from bitcell_sim.studies.measures import Kind, Measurement
@@ -275,24 +276,32 @@ def _uptime(target: Target, evidence: Evidence) -> Found:
     runs = evidence.measured["years"]
     if reasons.obstacles(target.id, evidence.scenario):
         return deterministic(0.0, len(runs)), "", "the deployment's own settings", {}
-    estimate = mean_interval([100.0 * (1.0 - run.down_share) for run in runs])
-    closed = 100.0 * runs[0].closed_form
-    years = sum(run.simulated_s for run in runs) / 3600.0 / 8760.0
-    down_min = (100.0 - (estimate.measured or 100.0)) / 100.0 * MONTH_H * 60.0
-    by_cause: dict[str, int] = {}
-    for run in runs:
-        for cause, microseconds in run.down_by_cause.items():
-            by_cause[cause] = by_cause.get(cause, 0) + microseconds
-    total = sum(by_cause.values())
-    cause = max(by_cause, key=lambda name: by_cause[name]) if total else "none"
-    share = by_cause[cause] / total if total else 0.0
-    rates = evidence.scenario.fault_rates.global_
+    scenario = evidence.scenario
+    mesh = build_mesh(scenario.deployment, scenario.fault_rates)
+    outages = [run.outages for run in runs if run.outages is not None]
+    minutes = minutes_per_month(outages, mesh)
+    share = up_share(minutes)
+    estimate = Estimate(_percent(share.measured), _percent(share.ci_low), _percent(share.ci_high), share.n)
+    by_cause = {cause: minutes_per_month(outages, mesh, cause) for cause in {int(c) for o in outages for c in o.causes}}
+    cause = max(by_cause, key=lambda bits: by_cause[bits].measured or 0.0, default=0)
+    lost = minutes.measured or 0.0
+    main = (by_cause[cause].measured or 0.0) / lost if lost else 0.0
+    budget_min = (100.0 - target.limit) / 100.0 * MONTH_MIN
+    missed = missed_months(outages, budget_min).measured or 0.0
+    closed = 100.0 * steady_availability(mesh)
+    rates = scenario.fault_rates.global_
     why = (
-        f"{down_min:.1f} minutes down a month on average ({closed:.4f} % in closed form), {share:.0%} of it in"
-        f" '{cause}' faults; a global one comes every {rates.mtbf_h / 8760:.2g} years and is assumed to take the whole"
-        " quorum"
+        f"{lost:.1f} minutes down a month on average ({closed:.4f} % in closed form), {main:.0%} of it in"
+        f" '{cause_name(cause)}' faults; {missed:.1%} of months lose more than the {budget_min:.1f} minutes allowed; a"
+        f" global fault comes every {rates.mtbf_h / 8760:.2g} years and is assumed to take the whole quorum"
     )
-    return estimate, why, f"{years:,.0f} simulated years of faults", {"closed_form_percent": closed}
+    years = sum(run.simulated_s for run in runs) / 3600.0 / 8760.0
+    beside: dict[str, float | None] = {"closed_form_percent": closed, "missed_months_ratio": missed}
+    return estimate, why, f"{minutes.n} outages in {years:,.0f} simulated years of faults", beside
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share
 
 
 MAKERS: dict[str, tuple[Maker, tuple[Kind, ...]]] = {

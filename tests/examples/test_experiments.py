@@ -84,3 +84,23 @@ def test_the_kept_proof_budget_is_what_its_page_says() -> None:
         assert f"{waiting[name]:.1f}" in line
     # A round of 59.4 s and the time of six proofs, 1000 transactions.
     assert waiting["a grid of 24"] == pytest.approx(1000 / (59.4 + 6 * 5.13), rel=0.02)
+
+
+def test_the_kept_years_are_those_of_the_closed_form_and_of_their_page() -> None:
+    with (ROOT / "docs" / "figures" / "availability_year.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    (line,) = [line for line in PAGE.splitlines() if "availability_year.py" in line]
+    assert len({row["deployment"] for row in rows}) == 2
+    for row in rows:
+        low, middle, high = (float(row[key]) for key in ("ci_low", "minutes_per_month", "ci_high"))
+        assert low <= middle <= high
+        if row["what"] == "saved":
+            assert low <= float(row["closed_form"]) <= high
+        elif row["what"] == "all":
+            assert middle == pytest.approx(float(row["closed_form"]), rel=0.1)
+        elif row["what"] == "months":
+            assert f"{100 * middle:.1f} %" in line
+    unseen = [row for row in rows if row["what"] == "lost" and float(row["minutes_per_month"]) == 0.0]
+    assert unseen
+    assert all(float(row["ci_high"]) > 0.0 for row in unseen)
+    assert "5.81 minutes a month" in line

@@ -412,8 +412,21 @@ def test_availability(capsys: Capture) -> None:
     wanted = {"availability", "ci_low", "ci_high", "closed_form", "minutes_down_per_month", "by_cause"}
     assert set(content) >= wanted
     assert 0.99 < content["ci_low"] <= content["availability"] <= content["ci_high"] <= 1.0
-    assert run(list(options)) == 0
-    assert "minutes down a month" in capsys.readouterr().out
+    assert sum(content["by_cause"].values()) == pytest.approx(content["minutes_down_per_month"])
+    unseen = next(row for row in content["causes"] if row["cause"] == "balancer")
+    assert (unseen["n"], unseen["minutes_per_month"]) == (0, 0.0)
+    assert unseen["ci_high"] > 0.0
+    assert "changes" not in content
+    assert run([*options, "--changes"]) == 0
+    said = capsys.readouterr().out
+    assert "minutes down a month" in said
+    assert "one load balancer, in us-east, instead of one in each region" in said
+
+
+def test_availability_of_what_never_serves(capsys: Capture) -> None:
+    content = answered(capsys, "availability", "rc3-infra", "--years", "80", "--workers", "1", "--quiet")
+    assert content["availability"] == content["ci_high"] == content["closed_form"] == 0.0
+    assert "/health on the rpc port" in next(iter(content["by_cause"]))
 
 
 def test_regress_fails_on_what_is_worse(capsys: Capture, tmp_path: Path) -> None:

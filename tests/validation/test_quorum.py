@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 from functools import cache
 
-import numpy as np
 import pytest
 from scipy import stats
 
-from bitcell_sim.analysis.availability_theory import Component, Mesh, steady_availability
+from bitcell_sim.analysis.availability_mesh import Component, Mesh
+from bitcell_sim.analysis.availability_theory import steady_availability
 from bitcell_sim.analysis.estimates import mean_interval
+from bitcell_sim.analysis.outages import simulate_outages
 from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import NodeFault, Partition, RegionLoss
 from bitcell_sim.engine.outcome import Outcome
 from bitcell_sim.engine.simulation import simulate_once
-from bitcell_sim.kernels.availability import long_run
 from bitcell_sim.random_streams import stream_key
 
 # The rules of rc3 on short rounds, so that a minute holds a score of heights.
@@ -78,11 +78,10 @@ def test_availability_of_the_simulated_rule_is_the_binomial_s(up: float) -> None
     assert simulated == pytest.approx(float(stats.binom(7, up).sf(4)), rel=1e-12)
     repair_h, mtbf_h = 1.0, up / (1 - up)
     parts = tuple(Component(0, node, (node,), mtbf_h, repair_h * 3600.0, 0.0) for node in range(7))
-    mesh = Mesh(parts, 7, 5, tuple(range(7)))
+    mesh = Mesh(parts, (100,) * 7, quorum_stake([100] * 7), (tuple(range(7)),))
     assert steady_availability(mesh) == pytest.approx(simulated, rel=1e-9)
-    arguments = mesh.kernel_arguments(400_000.0 * mtbf_h, 4000.0 * mtbf_h)
-    *_, down_us = long_run(np.uint64(stream_key(1, "test.quorum")), *arguments)
-    interval = mean_interval(np.asarray(down_us) / arguments[-1])
+    keys = [stream_key(seed, "test.quorum") for seed in range(100)]
+    interval = mean_interval([simulate_outages(mesh, key, 4000.0 * mtbf_h).down_share for key in keys])
     assert interval.ci_low is not None
     assert interval.ci_high is not None
     assert interval.ci_low < 1 - simulated < interval.ci_high
