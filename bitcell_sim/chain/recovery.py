@@ -61,7 +61,8 @@ class WayBack:
     def look_at_pool(self) -> None:
         """Note when the pool lacks nothing that waited elsewhere when the process started.
 
-        No message asks a peer for its pool: what was sent meanwhile comes in blocks, what is sent from now on by gossip.
+        No message asks a peer for its pool: what was sent meanwhile comes in blocks, what is sent from now on by
+        gossip.
         """
         if "pool" in self._due and self._node.synced:
             index, now = self._node.index, self._mesh.now
