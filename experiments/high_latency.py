@@ -21,7 +21,7 @@ while reveals arrive in time. Beyond a delay as long as the reveal phase every n
 
 Limits
 ------
-The delay is the same everywhere and steady. Clients do not give up sooner. Time-outs are as configured and do not adapt.
+The delay is the same everywhere and steady. Time-outs are as configured and do not adapt.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def run_once(task: tuple[float, int, float, int]) -> Run:
     waited = sorted(finality_s(tables, WARM_BLOCKS, duration_s * 1000.0))
     states = tables["blocks"]["state"]
     kept, lost = int((states == "final").sum()), int((states == "orphaned").sum())
-    at = [waited[int(share * (len(waited) - 1))] if waited else math.nan for share in (0.5, 0.95)]
-    return Run(0.0 if math.isnan(rate) else rate, *at, lost / max(1, kept), len(outcome.violations))
+    p50_s, p95_s = (waited[int(share * (len(waited) - 1))] if waited else math.nan for share in (0.5, 0.95))
+    return Run(0.0 if math.isnan(rate) else rate, p50_s, p95_s, lost / max(1, kept), len(outcome.violations))
 
 
 def measure(delays: Sequence[int], replications: int, duration_s: float) -> list[Point]:
@@ -101,12 +101,16 @@ def measure(delays: Sequence[int], replications: int, duration_s: float) -> list
     points = []
     for number, (load, added) in enumerate(cases):
         own = runs[number * replications : (number + 1) * replications]
-        figures = [
-            mean_interval([value for run in own if not math.isnan(value := getattr(run, name))])
-            for name in ("final_tps", "p50_s", "p95_s", "fork_ratio")
-        ]
-        points.append(Point(load, added, *figures, sum(run.violation_count for run in own)))
+        count = sum(run.violation_count for run in own)
+        names = ("final_tps", "p50_s", "p95_s", "fork_ratio")
+        rate, p50, p95, forks = (mean_interval(values_of(own, name)) for name in names)
+        points.append(Point(load, added, rate, p50, p95, forks, count))
     return points
+
+
+def values_of(runs: Sequence[Run], name: str) -> list[float]:
+    """Figure of every run that has it."""
+    return [value for run in runs if not math.isnan(value := getattr(run, name))]
 
 
 def words(estimate: Estimate) -> str:

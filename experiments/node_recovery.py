@@ -1,4 +1,4 @@
-"""How long a node takes to come back after its process or its machine is lost, and which part of the way takes the time.
+"""How long a node takes to come back after its process or its machine is lost, and which part takes the time.
 
 Question
 --------
@@ -137,6 +137,11 @@ def measure(replications: int) -> dict[str, dict[str, list[float]]]:
     return found
 
 
+def median(values: Sequence[float]) -> float:
+    """Median of those that were reached."""
+    return quantile([value for value in values if value < math.inf], 0.5) or math.nan
+
+
 def at_p95(values: Sequence[float]) -> Estimate:
     """p95 with its interval, of all crashes; those that were not over count as the longest."""
     finite = [value for value in values if value < math.inf]
@@ -161,7 +166,7 @@ def verdict(found: dict[str, dict[str, list[float]]]) -> str:
     """Every stage of every case, then the answer."""
     lines = [f"{'seconds from the crash (median, p95)':45}" + "".join(f"{words_:>22}" for words_ in STAGES.values())]
     for case, own in found.items():
-        cells = [f"{quantile(values, 0.5) or 0.0:.1f}, {at_p95(values).measured or 0.0:.1f}" for values in own.values()]
+        cells = [f"{median(values):.1f}, {at_p95(values).measured or 0.0:.1f}" for values in own.values()]
         lines.append(f"{case:45}" + "".join(f"{cell:>22}" for cell in cells))
     crash, built, disk = (found[CASES[place].name] for place in (0, 3, 2))
     lost = found[CASES[-1].name]
@@ -172,7 +177,7 @@ def verdict(found: dict[str, dict[str, list[float]]]) -> str:
         f" {quantile(added_s(crash), P95):.2f} s (p95). They vote again with the next block, after"
         f" {words(at_p95(crash['first-vote']))} s. With 200 blocks to fetch, chain in memory, it is"
         f" {quantile(added_s(built), P95):.2f} s against {quantile(added_s(disk), P95):.2f} s. A lost machine takes"
-        f" {quantile(lost['recovered'], 0.5) or 0.0:.0f} s in the median, {words(at_p95(lost['recovered']))} s at p95,"
+        f" {median(lost['recovered']):.0f} s in the median, {words(at_p95(lost['recovered']))} s at p95,"
         f" and misses the limit in {late} of {len(lost['recovered'])} cases."
     )
     return "\n".join(lines)
@@ -239,8 +244,9 @@ def write_table(found: dict[str, dict[str, list[float]]], path: Path) -> None:
             estimate = at_p95(values)
             ends = ",".join("" if end is None else f"{end:.3f}" for end in (estimate.ci_low, estimate.ci_high))
             missing = sum(value == math.inf for value in values)
-            middle = quantile([value for value in values if value < math.inf], 0.5) or math.nan
-            lines.append(f'"{name}",{stage},{middle:.3f},{estimate.measured:.3f},{ends},{len(values)},{missing}')
+            lines.append(
+                f'"{name}",{stage},{median(values):.3f},{estimate.measured:.3f},{ends},{len(values)},{missing}'
+            )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -250,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer replications")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figure and its table")
     options = parser.parse_args(arguments)
-    found = measure(2 if options.quick else 34)
+    found = measure(2 if options.quick else 26)
     options.out.mkdir(parents=True, exist_ok=True)
     draw(found).savefig(options.out / FIGURE, dpi=150)
     write_table(found, options.out / TABLE)

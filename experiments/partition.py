@@ -111,8 +111,8 @@ def heal(task: tuple[Split, float, int]) -> Healing:
     until_s = end_s + WATCHED_S
     outcome = simulate_once(scenario.model_copy(update={"fault": (cut,), "duration_s": until_s}), seed=seed)
     event = observe(outcome.tables, Window(split.name, start_s, end_s, until_s, end_s, end_s), ["chain", "nodes"])
-    back = [WATCHED_S if math.isnan(event.parts[part]) else event.parts[part] for part in ("chain", "synced")]
-    return Healing(*back, event.final_count, event.orphaned_count, len(outcome.violations))
+    chain_s, caught_s = (WATCHED_S if math.isnan(at := event.parts[part]) else at for part in ("chain", "synced"))
+    return Healing(chain_s, caught_s, event.final_count, event.orphaned_count, len(outcome.violations))
 
 
 Found = dict[tuple[str, float], list[Healing]]
@@ -142,7 +142,8 @@ def p95_of(runs: Sequence[Healing]) -> Estimate:
 
 def verdict(found: Found) -> str:
     """Every case, then the answer."""
-    lines = [f"{'split':30}{'held, s':>8}{'next final: median':>20}{'p95':>18}{'caught up p95':>15}{'final':>7}{'in vain':>9}"]
+    heads = f"{'split':30}{'held, s':>8}{'next final: median':>20}{'p95':>18}{'caught up p95':>15}"
+    lines = [f"{heads}{'final':>7}{'in vain':>9}"]
     for (name, held_s), runs in found.items():
         middle = quantile([run.chain_s for run in runs], 0.5) or 0.0
         caught = quantile([run.caught_up_s for run in runs], P95) or 0.0
@@ -157,12 +158,14 @@ def verdict(found: Found) -> str:
     told = [f"{name} from {min(at):g} s on" for name, at in late.items() if at]
     going, stalled, steady = (SPLITS[place].name for place in (0, 2, 3))
     unsafe = sum(run.violation_count for runs in found.values() for run in runs)
+    safe = "No run is unsafe" if not unsafe else f"{unsafe} violations of safety"
+    short_s, stalled_s = (words(p95_of(found[name, short])) for name in (going, stalled))
+    long_s, long_stalled_s, long_steady_s = (words(p95_of(found[name, longest])) for name in (going, stalled, steady))
     lines.append(
-        f"Verdict: after {short:g} s the next block is final within {words(p95_of(found[going, short]))} s (p95) where five"
-        f" stay together and {words(p95_of(found[stalled, short]))} s after three against four; after {longest:g} s it is"
-        f" {words(p95_of(found[going, longest]))} and {words(p95_of(found[stalled, longest]))} s,"
-        f" {words(p95_of(found[steady, longest]))} with a steady time-out. p95 is above {LIMIT_S:g} s with"
-        f" {'; '.join(told) or 'none of them'}. {'No run is unsafe' if not unsafe else f'{unsafe} violations of safety'}."
+        f"Verdict: after {short:g} s the next block is final within {short_s} s (p95) where five stay together and"
+        f" {stalled_s} s after three against four; after {longest:g} s it is {long_s} and {long_stalled_s} s,"
+        f" {long_steady_s} with a steady time-out. p95 is above {LIMIT_S:g} s with"
+        f" {'; '.join(told) or 'none of them'}. {safe}."
     )
     return "\n".join(lines)
 

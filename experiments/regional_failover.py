@@ -153,7 +153,11 @@ def draw(found: dict[str, list[Failover]]) -> LabFigure:
         for place, (name, losses) in enumerate(found.items()):
             look = {"color": PALETTE[place % 6], "linestyle": DASHES[place % 6], "label": name}
             _curve(variants, [loss.total_s for loss in losses], look)
-        titles = ("Other regions' clients, by lost region", "Next block final, by lost region", "Later of both, changed")
+        titles = (
+            "Other regions' clients, by lost region",
+            "Next block final, by lost region",
+            "Later of both, changed",
+        )
         for axes, title in zip((clients, chain, variants), titles, strict=True):
             _dress(axes, title)
         clients.set_ylabel("share of losses")
