@@ -171,7 +171,7 @@ def draw(found: Sequence[tuple[Case, list[int]]]) -> LabFigure:
             mean = sum(counts) / len(counts)
             bars.barh(y, mean, height=0.62, color=GREEN, alpha=0.75)
             bars.plot(counts, [y] * len(counts), "|", color=INK, markersize=9)
-            words = f"{case.words()} votes" + ("" if max(counts) else ": stalled")
+            words = f"votes {case.words()}" + ("" if max(counts) else ": stalled")
             colour = INK if max(counts) else ORANGE
             bars.annotate(words, (max(counts), y), (7, 0), textcoords="offset points", va="center", color=colour)
         matrix.set_xticks(range(len(REGIONS)), REGIONS, rotation=40, ha="left")
@@ -186,6 +186,7 @@ def draw(found: Sequence[tuple[Case, list[int]]]) -> LabFigure:
         bars.tick_params(axis="y", length=0)
         bars.xaxis.tick_top()
         bars.xaxis.set_label_position("top")
+        bars.xaxis.get_major_locator().set_params(integer=True)
         bars.set_xlim(0, max(max(counts) for _, counts in found) * 1.3)
         bars.set_xlabel(f"blocks made final in {HELD_S / 60:g} min (bar: mean, ticks: runs)")
         first_split = next(y for y, (case, _) in zip(places, found, strict=True) if case.is_split)

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 Tables = Mapping[str, "pd.DataFrame"]
 
 NODES, CLIENTS, CHAIN = "nodes", "clients", "chain"
-STAGES = {"process": "process", "peers": "peers", "synced": "synced", "voting": "first-vote", "served": "served"}
-NEEDED = ("process", "peers", "synced")  # what `nodes` waits for; voting and served stand beside it
+STAGES = {
+    "process": "process",
+    "peers": "peers",
+    "synced": "synced",
+    "voting": "first-vote",
+    "pool": "pool",
+    "served": "served",
+}
+NEEDED = ("process", "peers", "synced")  # what `nodes` waits for; the others stand beside it
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ SUCCESS_WINDOW_MS = 10_000.0
 SUCCESS_STEP_MS = 1_000.0
 SUCCESS_SHARE = 0.99
 BEFORE_MS = 60_000.0
+STAGES = ("process", "first-peer", "peers", "synced", "pool", "first-vote")  # of the way back after a crash
 CUT_OFF_MARGIN_MS = 180_000.0  # transactions submitted later than this before the end may not have had time
 
 
@@ -203,8 +204,8 @@ def recovery_stages_s(tables: Tables) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a crash: node, crash_ms, process, peers, synced, first-vote, served, recovered (the last of process,
-        peers and synced).
+        One row a crash: node, crash_ms, process, first-peer, peers, synced, pool, first-vote, served, recovered (the
+        last of process, peers and synced).
     """
     import pandas as pd
 
@@ -219,7 +220,7 @@ def recovery_stages_s(tables: Tables) -> pd.DataFrame:
             mine = of_node[(of_node["at_ms"] >= crash) & (of_node["at_ms"] < until)]
             first = mine.groupby("stage")["at_ms"].min()
             row: dict[str, Any] = {"node": node, "crash_ms": crash}
-            for stage in ("process", "peers", "synced", "first-vote"):
+            for stage in STAGES:
                 row[stage] = (first.get(stage, np.nan) - crash) / 1000.0
             served = back[(back > crash) & (back < until)]
             row["served"] = (served.max() - crash) / 1000.0 if len(served) else np.nan

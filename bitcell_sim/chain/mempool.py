@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from bitcell_sim.kernels.mempool import POOLED
+
 if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Ints
+    from bitcell_sim.kernels.mempool import Book
 
 
 class TransactionPlane(Protocol):
     """Requests, admission, flood and pools of all transactions.
 
     Life cycle: ``advance`` up to a control event, ask or tell, and again; ``freeze`` before links, peers or nodes
-    change.     Transactions are named by their row, in the order of submission.
+    change. Transactions are named by their row, in the order of submission.
     """
+
+    @property
+    def rows(self) -> int:
+        """Transactions submitted so far."""
+
+    @property
+    def book(self) -> Book:
+        """All transactions so far, and rows for later ones."""
 
     def advance(self, now_ns: int) -> None:
         """Work off everything due before a moment."""
@@ -44,3 +55,27 @@ class TransactionPlane(Protocol):
 
     def block_size(self, rows: Ints) -> tuple[int, int]:
         """Gas and bytes of these rows."""
+
+
+def lacking(plane: TransactionPlane, node: int, boot_ns: int, now_ns: int) -> int:
+    """Count the transactions that a node's pool lacks since its process started.
+
+    Parameters
+    ----------
+    plane : TransactionPlane
+        All transactions.
+    node : int
+        Whose pool.
+    boot_ns, now_ns : int
+        When the process started; now, nanoseconds.
+
+    Returns
+    -------
+    int
+        Accepted before the start, pending elsewhere, and neither in the node's pool nor in its chain.
+    """
+    plane.advance(now_ns)
+    book, rows = plane.book, slice(plane.rows)
+    old = (book.accepted_ns[rows] >= 0) & (book.accepted_ns[rows] < boot_ns)
+    held = book.pool[rows][old] == POOLED
+    return int((held.any(axis=1) & ~held[:, node] & (book.included[rows, node][old] == 0)).sum())

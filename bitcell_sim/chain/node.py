@@ -18,8 +18,8 @@ from bitcell_sim.chain.contest import Contest
 from bitcell_sim.chain.fork_choice import fork_point, heavier, heaviest, keeps
 from bitcell_sim.chain.mesh import Mesh
 from bitcell_sim.chain.miners import halves
-from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RecoveryRecord, RoundRecord
-from bitcell_sim.chain.recovery import NOBODY, Download
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, RoundRecord
+from bitcell_sim.chain.recovery import NOBODY, Download, WayBack
 from bitcell_sim.chain.voter import ATTEMPTS_MAX, Voter
 from bitcell_sim.hosts.machine import Machine, Outcome, Priority, core_rate
 from bitcell_sim.kernels.mempool import NEVER
@@ -54,7 +54,7 @@ class Node:
         self.checked: set[Block] = {mesh.genesis}
         self.download = Download(self)
         self.synced = True
-        self._peers_due = False
+        self.way_back = WayBack(self)
         self.voter = Voter(self)
         self._recent: list[Block] = []  # checked blocks above the final height
         self._checking: dict[Block, int] = {}  # when each was received
@@ -92,9 +92,8 @@ class Node:
         if self.mesh.protocol.quirks.chain_in_memory:
             self._lose_chain()
         self.synced = False
-        self._peers_due = self.voter.first_vote_due = True
         self.mesh.plane.boot(self.index, self.mesh.now)
-        self.stage("process")
+        self.way_back.begin()
         self.voter.reboot()
 
     def _lose_chain(self) -> None:
@@ -106,14 +105,11 @@ class Node:
         self._recent = []
         self.voter.forget()
 
-    def stage(self, name: str) -> None:
-        """Note how far the node has come back."""
-        self.mesh.record(RecoveryRecord(self.index, name, self.mesh.now, self.head.height))
-
     def caught_up(self) -> None:
         """The head is the network's: take part again."""
         self.synced = True
-        self.stage("synced")
+        self.way_back.reach("synced")
+        self.way_back.look_at_pool()
         for block in sorted(filter(self._stands_on_final, self._recent), key=lambda at: (at.height, at.index)):
             self.voter.take_block(block)
         for peer in self.mesh.peers(self.index):
@@ -341,6 +337,7 @@ class Node:
             self.mesh.plane.include(self.index, joined.rows, now)
         other_height = block.height != self.head.height  # lower where the chain that must be kept is shorter
         self.head = block
+        self.way_back.look_at_pool()
         for key in [key for key in self._reveals if key[0] <= block.height]:
             del self._reveals[key]
         if other_height and self._process is not None and self.mesh.env.active_process is not self._process:
@@ -350,9 +347,7 @@ class Node:
 
     def on_connected(self, peer: int) -> None:
         """Tell a new peer where this node stands, and repeat the votes that it may lack."""
-        if self._peers_due and len(self.mesh.peers(self.index)) >= self.mesh.deployment.recovery.healthy_peers:
-            self._peers_due = False
-            self.stage("peers")
+        self.way_back.count_peers()
         self.tell(peer)
         if self.synced:
             self.voter.repeat(peer)

@@ -93,9 +93,13 @@ class TrustRecord(NamedTuple):
 
 
 class RecoveryRecord(NamedTuple):
-    """One stage of a node's way back: crash, process, peers, synced, first-vote."""
+    """One stage of a node's way back: crash, process, first-peer, peers, synced, pool, first-vote.
+
+    The last column is what a node calls its sync progress: the height of its head over that of the highest.
+    """
 
     node: int
     stage: str
     at_ns: int
     height: int
+    sync_progress_ratio: float

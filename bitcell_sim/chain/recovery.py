@@ -1,8 +1,9 @@
-"""How a node catches up: it hears of blocks it lacks, asks a peer for them, checks them and follows.
+"""How a node comes back: the stages of its way, and how it catches up.
 
-A peer that connects tells its head and what is final (a certificate: the precommits). A node that is behind downloads
-the missing blocks of that chain from it, some at a time, over the real link, and checks each. An answer that does not
-come within the dial time-out is asked of another peer.
+It hears of blocks it lacks, asks a peer for them, checks them and follows. A peer that connects tells its head and what
+is final (a certificate: the precommits). A node that is behind downloads the missing blocks of that chain from it, some
+at a time, over the real link, and checks each. An answer that does not come within the dial time-out is asked of
+another peer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bitcell_sim.chain.block import Block
+from bitcell_sim.chain.mempool import lacking
+from bitcell_sim.chain.records import RecoveryRecord
 from bitcell_sim.network.transport import Kind
 from bitcell_sim.units import seconds_to_ns
 
@@ -17,6 +20,60 @@ if TYPE_CHECKING:
     from bitcell_sim.chain.node import Node
 
 NOBODY = -1
+
+
+class WayBack:
+    """Stages that a node's process reaches after it has started again, each noted once.
+
+    Parameters
+    ----------
+    node : Node
+        Whose.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._mesh = node.mesh
+        self._due: set[str] = set()
+
+    def crash(self) -> None:
+        """Note the end of the process."""
+        self._note("crash")
+
+    def begin(self) -> None:
+        """Note that the process is up: all other stages are ahead."""
+        self._due = {"first-peer", "peers", "synced", "pool", "first-vote"}
+        self._note("process")
+
+    def reach(self, stage: str) -> None:
+        """Note a stage, the first time that it is reached."""
+        if stage in self._due:
+            self._due.discard(stage)
+            self._note(stage)
+
+    def count_peers(self) -> None:
+        """Note the first peer, and when there are enough."""
+        if "peers" in self._due:
+            self.reach("first-peer")
+            if len(self._mesh.peers(self._node.index)) >= self._mesh.deployment.recovery.healthy_peers:
+                self.reach("peers")
+
+    def look_at_pool(self) -> None:
+        """Note when the pool lacks nothing that waited elsewhere when the process started.
+
+        No message asks a peer for its pool: what was sent meanwhile comes in blocks, what is sent from now on by
+        gossip.
+        """
+        if "pool" in self._due and self._node.synced:
+            index, now = self._node.index, self._mesh.now
+            if not lacking(self._mesh.plane, index, int(self._mesh.state.boot_ns[index]), now):
+                self.reach("pool")
+
+    def _note(self, stage: str) -> None:
+        heights = [node.head.height for node in self._mesh.nodes if self._mesh.is_up(node.index)]
+        own = self._node.head.height
+        progress = own / max(1, own, *heights)
+        self._mesh.record(RecoveryRecord(self._node.index, stage, self._mesh.now, own, progress))
 
 
 class Download:

@@ -50,7 +50,6 @@ class Voter:
         self._upstream = quirks.no_locking or quirks.votes_summed  # then each vote is an event where it arrives
         self._new_voting = own_ways if self._upstream else HeightVoting
         self._told: set[tuple[int, int]] = set()  # nodes still voting on a height that is final here, and the height
-        self.first_vote_due = False
 
     def locks(self, above: int) -> dict[int, Block]:
         """Locked block of every height above the final one."""
@@ -202,9 +201,7 @@ class Voter:
     def _cast(self, vote: Vote) -> None:
         kind = _KIND_NAMES[vote.kind]
         self._mesh.record(VoteRecord(self._node.index, vote.height, vote.round, kind, vote.block.index, self._mesh.now))
-        if self.first_vote_due:
-            self.first_vote_due = False
-            self._node.stage("first-vote")
+        self._node.way_back.reach("first-vote")
         peers = self._mesh.peers(self._node.index)
         if self._mesh.miners.equivocates(vote.height, self._node.index):
             one, other = halves(peers)

@@ -118,12 +118,13 @@ def chaos(
     scenario: Annotated[
         str | None, typer.Option("--scenario", metavar="NAME", help="One test, such as node_failure.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Half the evidence, under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewest runs that give intervals.")] = False,
     replications: Annotated[
         int | None, typer.Option("--replications", help="Runs of each variant and length; intervals need 72.")
     ] = None,
     latency: Latency = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Exit 0 whatever the verdicts.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Figure and tables.")] = None,
     seed: Seed = 1,
     sets: Sets = None,
     json_path: Json = None,
@@ -139,27 +140,31 @@ def chaos(
     request = study.Request(deployment, seed, tuple(sets or ()), latency, size, scenario)
     with progress(quiet) as tell:
         content = study.chaos(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
+    if report:
+        _write_chaos(report, content)
     if not answer(json_path, content):
         _print_chaos(content)
     return 0 if no_gate else exit_code([entry["verdict"] for entry in content["scenarios"]])
 
 
 def _print_chaos(content: dict[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from bitcell_sim.cli.chaos_tables import chaos_tables
 
-    title = f"{content['scenario']} on {content['latency']}, seed {content['seed']}, config {content['config_hash']}"
-    table = Table(title=title, title_justify="left", show_lines=True, expand=True)
-    table.add_column("verdict", no_wrap=True)
-    for name, ratio in (("test", 18), ("fault: recovery, p95 [95 %]", 22), ("expected", 16), ("why", 70)):
-        table.add_column(name, ratio=ratio, overflow="fold")
-    for test in content["scenarios"]:
-        verdict = Text(test["verdict"], style=f"bold {STYLES[test['verdict']]}")
-        lengths = [(at["fault_s"], {**at["recovery_s"], "unit": "s", "n": at["n"]}) for at in test["lengths"]]
-        figures = [f"{fault_s:g} s: {figure_text(row)}" for fault_s, row in lengths]
-        expected = f"{test['expected']} (limit {test['recovery_s']['limit']:g} s)"
-        table.add_row(verdict, test["name"], "\n".join(figures) or "no run", expected, Text(test["why"]))
-    console().print(table)
+    out = console()
+    for table in chaos_tables(content):
+        out.print(table)
+    out.print(f"alerts: {content['alerts_why']}", style="dim")
+
+
+def _write_chaos(folder: Path, content: dict[str, Any]) -> None:
+    """The figure, the verdicts as Markdown, and what was back when as CSV."""
+    from bitcell_sim.report.chaos import ChaosCard
+
+    folder.mkdir(parents=True, exist_ok=True)
+    card = ChaosCard(content)
+    card.plot().savefig(folder / "chaos.png", dpi=150)
+    (folder / "chaos.md").write_text(card.markdown(), encoding="utf-8")
+    card.parts.to_csv(folder / "chaos_parts.csv", index=False, float_format="%.4g", lineterminator="\n")
 
 
 def figure_text(row: dict[str, Any]) -> str:

@@ -21,6 +21,9 @@ class ChaosVariant(Section):
         default=(), description="Faults; start_s counts from the moment of the test, duration_s is the short length."
     )
     miner: Many[Miner] = Field(default=(), description="Miners that misbehave from their first_height on.")
+    no_quorum: bool = Field(
+        default=False, description="Whether it leaves no quorum together, so that nothing can become final meanwhile."
+    )
 
 
 class ChaosTest(Section):
@@ -36,7 +39,8 @@ class ChaosTest(Section):
         "next block final)."
     )
     keeps_final: bool = Field(
-        default=False, description="Whether blocks have to become final while the long fault holds."
+        default=False,
+        description="Whether blocks have to become final while the long fault holds, where a quorum is left together.",
     )
     final_ratio_min: Probability | None = Field(
         default=None, description="Least share of the offered transactions made final while the long fault holds."

@@ -236,7 +236,7 @@ class Injector:
             self._mesh.nodes[node].voter.take_arrived()
         self._set_state(node)
         if first:
-            self._mesh.nodes[node].stage("crash")
+            self._mesh.nodes[node].way_back.crash()
             self._mesh.nodes[node].crash()
 
     def _bring_back(self, number: int, node: int, cause: str, process_only: bool) -> None:

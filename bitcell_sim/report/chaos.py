@@ -68,29 +68,31 @@ class ChaosCard:
 
     @property
     def parts(self) -> pd.DataFrame:
-        """What was back when: one row a test, length and part, with the median and p95 in seconds."""
+        """What was back when: one row a test, length, variant and part, with the median and p95 in seconds."""
         import pandas as pd
 
         rows = [
-            {"test": test["name"], "length": at["length"], "part": part, **figures}
+            {"test": test["name"], "length": at["length"], "variant": row["variant"], "part": part, **figures}
             for test in self.tests
             for at in test["lengths"]
-            for part, figures in at["parts"].items()
+            for row in at["variants"]
+            for part, figures in row["parts"].items()
         ]
-        return pd.DataFrame(rows, columns=["test", "length", "part", "p50_s", "p95_s", "n"])
+        return pd.DataFrame(rows, columns=["test", "length", "variant", "part", "p50_s", "p95_s", "n"])
 
     @property
     def recoveries(self) -> pd.DataFrame:
-        """Every run of the slowest variant, its seconds until all that is judged was back: test, length, recovery_s."""
+        """Every run, its seconds until all that is judged was back: test, length, variant, recovery_s."""
         import pandas as pd
 
         rows = [
-            {"test": test["name"], "length": at["length"], "recovery_s": value}
+            {"test": test["name"], "length": at["length"], "variant": row["variant"], "recovery_s": value}
             for test in self.tests
             for at in test["lengths"]
-            for value in at["recoveries_s"]
+            for row in at["variants"]
+            for value in row["recoveries_s"]
         ]
-        return pd.DataFrame(rows, columns=["test", "length", "recovery_s"])
+        return pd.DataFrame(rows, columns=["test", "length", "variant", "recovery_s"])
 
     def markdown(self) -> str:
         """Write a table: test, what was expected, verdict, recovery of both lengths, why."""
@@ -122,28 +124,31 @@ def _draw(tests: list[Test], scenario: str) -> LabFigure:
     from bitcell_sim.report.charts import BLUE, INK, OCHRE, STYLE, VERDICT_COLOURS, LabFigure
 
     colours = {"short": BLUE, "long": OCHRE}
-    rows = [(test, at) for test in tests for at in test["lengths"]]
+    rows = [(test, at, row) for test in tests for at in test["lengths"] for row in at["variants"]]
     with rc_context(STYLE):
-        figure = LabFigure(figsize=(8.5, 1.1 + 0.42 * max(1, len(rows))), layout="constrained")
+        figure = LabFigure(figsize=(9.5, 1.3 + 0.3 * max(2, len(rows))), layout="constrained")
         axes = figure.add_subplot()
-        for place, (_, at) in enumerate(rows):
-            values = sorted(at["recoveries_s"])
+        for place, (_, at, row) in enumerate(rows):
+            values = sorted(row["recoveries_s"])
             spread = [place - 0.26 + 0.52 * ((7 * i) % 11) / 10 for i in range(len(values))]
-            axes.plot(values, spread, ".", color=colours[at["length"]], alpha=0.6, markersize=4.5, markeredgewidth=0)
+            axes.plot(values, spread, ".", color=colours[at["length"]], alpha=0.7, markersize=5, markeredgewidth=0)
             limit = at["recovery_s"]["limit"]
-            axes.plot([limit, limit], [place - 0.45, place + 0.45], color=INK, linewidth=1.6, linestyle="--")
-            _interval(axes, place, at, VERDICT_COLOURS[at["verdict"]])
-        labels = [f"{test['name']}, {at['fault_s']:g} s {MARKS[at['verdict']]}" for test, at in rows]
-        axes.set_yticks(range(len(rows)), labels)
+            axes.plot([limit, limit], [place - 0.5, place + 0.5], color=INK, linewidth=1.2, linestyle="--")
+            _interval(axes, place, row, VERDICT_COLOURS[row["verdict"]])
+        axes.set_yticks(range(len(rows)), [_label(test, at, row) for test, at, row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(0, None)
         axes.set_xlabel("seconds until all that is judged was back")
         axes.set_title(f"{scenario}: every run's recovery")
+        verdicts = {"pass": "met", "fail": "missed", "unknown": "not certain"}
         axes.legend(
             handles=[
                 Line2D([], [], marker=".", linestyle="none", color=BLUE, label="a run, short fault"),
                 Line2D([], [], marker=".", linestyle="none", color=OCHRE, label="a run, long fault"),
-                Line2D([], [], marker="|", markersize=11, color=INK, label="p95 and its 95 % interval"),
+                *(
+                    Line2D([], [], marker="|", markersize=11, color=VERDICT_COLOURS[name], label=f"p95, limit {words}")
+                    for name, words in verdicts.items()
+                ),
                 Line2D([], [], linestyle="--", color=INK, label="limit"),
             ],
             loc="upper left",
@@ -152,10 +157,15 @@ def _draw(tests: list[Test], scenario: str) -> LabFigure:
     return figure
 
 
-def _interval(axes: Any, place: int, at: Mapping[str, Any], colour: str) -> None:
-    measured, low, high = (at["recovery_s"][key] for key in ("measured", "ci_low", "ci_high"))
-    if measured is None:
+def _label(test: Test, at: Test, row: Test) -> str:
+    """Test, length and, where there are several, the variant."""
+    variant = f", {row['variant']}" if len(at["variants"]) > 1 else ""
+    return f"{test['name']}, {at['fault_s']:g} s{variant} {MARKS[row['verdict']]}"
+
+
+def _interval(axes: Any, place: int, row: Test, colour: str) -> None:
+    if row["p95_s"] is None:
         return
-    axes.plot([measured], [place], marker="|", markersize=15, markeredgewidth=2.2, color=colour)
-    if low is not None and high is not None:
-        axes.plot([low, high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
+    axes.plot([row["p95_s"]], [place], marker="|", markersize=12, markeredgewidth=2.2, color=colour)
+    if row["ci_low"] is not None and row["ci_high"] is not None:
+        axes.plot([row["ci_low"], row["ci_high"]], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from bitcell_sim.analysis.chaos import Event, Window, first_double_vote_s, observe
+from bitcell_sim.cli import run as run_command
+from bitcell_sim.cli.chaos_tables import bars, chaos_tables
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import RegionLoss, Scenario, Target
 from bitcell_sim.errors import ConfigError, InputError
@@ -314,9 +316,20 @@ def test_the_worst_variant_counts_however_many_good_ones_there_are() -> None:
     others = [run(20.0, variant=f"easy {k}") for k in range(9) for _ in range(73)]
     verdict = judged("network_partition", others + bad, others)
     assert verdict.verdict == "fail"
-    assert verdict.worse.slowest == "split"
-    assert verdict.worse.recovery_s.n == 73
-    assert "30 s, split: caught up 0 s, clients served 10 s, next block final 127 s (p95)" in verdict.why
+    assert verdict.worse.worst.variant == "split"
+    assert verdict.worse.worst.recovery_s.n == 73
+    said = "30 s, split: nodes up, connected and caught up 0 s, clients served 10 s, next block final 127 s (p95)"
+    assert said in verdict.why
+
+
+def test_too_close_to_the_limit_is_said() -> None:
+    close = [run(100.0 + i / 2) for i in range(73)]  # 100 to 136 s
+    verdict = judged("high_latency", close, GOOD)
+    assert verdict.verdict == "fail"
+    wide = [run(40.0 + i * 1.2) for i in range(73)]  # p95 at 122 s
+    verdict = judged("high_latency", wide, GOOD)
+    assert verdict.verdict == "unknown"
+    assert "too close to the limit for 73 runs" in verdict.why
 
 
 @pytest.mark.parametrize(
@@ -335,11 +348,18 @@ def test_what_has_to_hold_meanwhile_fails_the_test_whatever_the_time(name: str, 
     assert judged(name, GOOD, GOOD).verdict == "pass"
 
 
-def test_a_stalled_split_is_told_and_not_judged() -> None:
-    long = [run(40.0, variant=v, final_count=c) for v, c in (("3 against 4", 0), ("2 cut off", 13)) for _ in range(73)]
-    verdict = judged("network_partition", GOOD, long)
-    assert verdict.verdict == "pass"
-    assert "blocks final: 13 with 2 cut off, none with 3 against 4" in verdict.why
+def test_a_split_without_a_quorum_may_stall_and_no_other() -> None:
+    def split(cut_off_count: int) -> Any:
+        counts = {"2 nodes cut off": cut_off_count, "3 against 4": 0}
+        long = [run(40.0, variant=name, final_count=count) for name, count in counts.items() for _ in range(73)]
+        return judged("network_partition", GOOD, long)
+
+    assert split(13).verdict == "pass"
+    assert "blocks final: 13 with 2 nodes cut off, none with 3 against 4" in split(13).why
+    assert split(0).verdict == "fail"
+    assert "no block became final while it held in 73 of 73 runs" in split(0).why
+    idle = [variant.title for test in TESTS.values() for variant in test.variant if variant.no_quorum]
+    assert idle == ["3 against 4"]
 
 
 def test_half_of_what_is_offered() -> None:
@@ -372,9 +392,13 @@ def test_the_contract_of_the_json(content: dict[str, Any]) -> None:
         assert {"name", "verdict", "recovery_s", "expected", "why", "alerts"} <= set(entry)
         assert set(entry["recovery_s"]) == {"measured", "ci_low", "ci_high", "limit"}
         assert entry["alerts"] == []
+        for at in entry["lengths"]:
+            assert [len(row["recoveries_s"]) for row in at["variants"]] == [row["n"] for row in at["variants"]]
+            assert at["slowest"] in [row["variant"] for row in at["variants"]]
         assert entry["recovery_s"]["limit"] == target(entry["name"]).limit
         assert entry["verdict"] in ("pass", "fail", "unknown")
         assert entry["verdict"] != "pass"  # two runs prove nothing
+    assert "not simulated yet" in content["alerts_why"]
     assert content["scenarios"][0]["expected"] == "Expected: Node recovers within 60s"
 
 
@@ -398,11 +422,42 @@ def test_workers_do_not_change_a_byte(content: dict[str, Any]) -> None:
 def test_the_card_shows_itself(content: dict[str, Any]) -> None:
     card = ChaosCard(content)
     assert len(card.frame) == 13
-    assert len(card.recoveries) == 13 * SMALL.trials
-    assert set(card.parts["part"]) >= {"process", "peers", "synced", "voting", "served", "clients", "chain"}
+    assert len(card.recoveries) == 23 * SMALL.trials
+    assert set(card.parts["part"]) >= {"process", "peers", "synced", "voting", "pool", "served", "clients", "chain"}
     assert card.markdown().count("\n") == 2 + 7
     axes = card.plot().axes[0]
-    assert [label.get_text().partition(",")[0] for label in axes.get_yticklabels()] == list(card.frame["test"])
+    labels = [label.get_text().partition(",")[0] for label in axes.get_yticklabels()]
+    assert list(dict.fromkeys(labels)) == list(TESTS)
+    assert len(labels) == 23
+
+
+def test_the_terminal_shows_distributions_and_parts(
+    content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.console import Console
+
+    for table in chaos_tables(content):
+        Console(width=220).print(table)
+    said = capsys.readouterr().out
+    for word in ("node_failure", "3 against 4", "first vote", "pool refilled", "median", "clients served", "|"):
+        assert word in said
+    drawn = bars([1.0, 1.0, 30.0, 61.0, 500.0], 60.0)
+    assert drawn == "█     ▄     |▄          ▄"
+
+
+def test_a_report_is_a_figure_and_tables(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["chaos", "--scenario", "node_failure", "--replications", "2", "--quiet", "--report", str(tmp_path)]
+    assert run_command([*words, "--no-gate", "--workers", "1", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["scenarios"][0]["name"] == "node_failure"
+    assert (tmp_path / "chaos.png").read_bytes().startswith(b"\x89PNG")
+    assert "| node_failure | Expected: Node recovers within 60s |" in (tmp_path / "chaos.md").read_text("utf-8")
+    parts = pd.read_csv(tmp_path / "chaos_parts.csv")
+    assert set(parts["length"]) == {"short", "long"}
+    assert parts.set_index(["length", "part"])["p50_s"]["short"]["process"] > 10.0
+
+
+def test_a_name_that_is_none_is_a_key_error(content: dict[str, Any]) -> None:
+    card = ChaosCard(content)
     with pytest.raises(KeyError, match="node_failure"):
         card["nothing"]
 

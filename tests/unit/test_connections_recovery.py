@@ -14,6 +14,7 @@ from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.schema import BandwidthFault, Fault, LinkFault, NodeFault, Partition
 from bitcell_sim.engine.outcome import Outcome
 from bitcell_sim.engine.simulation import Simulation
+from bitcell_sim.kernels.mempool import POOLED
 from bitcell_sim.network.topology import settled_peers
 
 QUICK = (
@@ -120,8 +121,38 @@ def test_the_stages_of_a_crash_come_in_order_and_no_sooner_than_they_can() -> No
     # The nearest peer is 1 ms away: handshake, status, request, blocks.
     assert 0.004 < stage["synced"] - 12.0 < 1.0
     assert stage["synced"] <= stage["first-vote"] < 12.0 + 2 * 3.5
+    assert stage["process"] < stage["first-peer"] < stage["peers"]
+    frame = outcome.tables["recoveries"].set_index("stage")
+    assert list(frame.index).count("first-peer") == 1
+    # A block every 3.5 s: some are missed in 12 s, and at the end of the way none.
+    assert 0.5 < frame.loc["process", "sync_progress_ratio"] < 1.0
+    assert frame.loc["process", "height"] == frame.loc["crash", "height"]
+    assert (frame.loc[["crash", "synced", "first-vote"], "sync_progress_ratio"] == 1.0).all()
     heights = [node.final.height for node in simulation.mesh.nodes]
     assert max(heights) - min(heights) <= 1
+
+
+def test_the_pool_is_refilled_by_blocks_and_gossip_alone() -> None:
+    """What waited elsewhere at the start of the process reaches the node in blocks; until then its pool lacks it."""
+    crash = NodeFault(kind="process-crash", node="eu-central-1", start_s=30.0, duration_s=12.0)
+    missing: dict[float, int] = {}
+
+    def look(moment: float) -> Callable[[Simulation], None]:
+        def count(simulation: Simulation) -> None:
+            book, rows, boot_ns = simulation.plane.book, simulation.plane.rows, int(42e9)
+            old = (book.accepted_ns[:rows] >= 0) & (book.accepted_ns[:rows] < boot_ns)
+            peer, own = (book.pool[:rows, node] == POOLED for node in (0, 4))
+            missing[moment] = int((old & peer & ~own).sum())
+
+        return count
+
+    _, outcome = watch([crash], {moment: look(moment) for moment in (42.5, 60.0)}, "protocol.round.pause_s=3")
+    stage = stages_s(outcome, "eu-central-1")
+    assert missing[42.5] > 0
+    assert missing[60.0] == 0
+    assert 0.5 < stage["pool"] - 12.0 < 60.0 - 42.0
+    built_ms = outcome.tables["blocks"]["built_ms"]
+    assert ((30e3 + stage["pool"] * 1e3 - built_ms).abs() < 300.0).any()  # with a block, just made
 
 
 def test_a_long_absence_is_downloaded_in_batches() -> None:

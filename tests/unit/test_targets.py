@@ -117,12 +117,12 @@ def recoveries(rows: list[tuple[float, str]]) -> pd.DataFrame:
 def test_recovery_is_the_last_of_process_peers_and_synced() -> None:
     tables = {
         "recoveries": recoveries(
-            [(100, "crash"), (120, "process"), (121, "synced"), (123, "peers"), (150, "first-vote")]
+            [(100, "crash"), (120, "process"), (121, "synced"), (123, "peers"), (140, "pool"), (150, "first-vote")]
         ),
         "balancers": pd.DataFrame({"node": ["n", "n"], "up": [0, 1], "at_ms": [112_000.0, 131_000.0]}),
     }
     row = targets.recovery_stages_s(tables).iloc[0]
-    assert (row["process"], row["synced"], row["peers"], row["first-vote"]) == (20, 21, 23, 50)
+    assert (row["process"], row["synced"], row["peers"], row["pool"], row["first-vote"]) == (20, 21, 23, 40, 50)
     assert (row["served"], row["recovered"]) == (31, 23)
 
 
