@@ -54,7 +54,7 @@ def metric_names(expr: str) -> set[str]:
     ['up', 'x_total']
     """
     bare = _GROUPING.sub(" ", _BRACES.sub(" ", _STRINGS.sub('""', expr)))
-    bare = re.sub(r"\[[^\]]*\]|\boffset\s+\w+|\b\d[\w.]*", " ", bare)
+    bare = re.sub(r"\[[^\]]*\]|\boffset\s+\w+|(?<![\w:.])\d[\w.]*", " ", bare)
     return {name for name in _NAME.findall(bare) if name.lower() not in _WORDS}
 
 

@@ -60,12 +60,15 @@ class Scraped:
         All of them.
     alive : ndarray of bool, shape (steps,)
         Whether it ran, and so evaluated its rules.
+    blind : bool
+        Whether it was dead for a while, or did not reach a target that lived.
     """
 
     region: str
     step_s: float
     series: list[Series]
     alive: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    blind: bool
 
 
 def end_of(target: ScrapeTarget, nodes: Collection[str], regions: Collection[str]) -> tuple[str, str]:
@@ -137,6 +140,7 @@ def scrape_all(
     grid_ns = np.arange(steps, dtype=np.int64) * seconds_to_ns(step_s)
     alive = exposed.service_state("prometheus", region, grid_ns) == UP
     series: list[Series] = []
+    blind = not bool(alive.all())
     for number, target in enumerate(targets):
         kind, name = end_of(target, nodes, regions)
         who = regions.index(region) * len(targets) + number
@@ -147,10 +151,11 @@ def scrape_all(
         way = exposed.way(region, name)
         render_ns = ms_to_ns(exporters.render_ms)
         result = scrape(seed, who, way, at_ns, state, render_ns=render_ns, timeout_ns=timeout_ns)
+        blind = blind or bool(((state == UP) & ~result.worked).any())
         if target.path != PATH:  # a page that is no metrics: the scrape cannot be read
             result = result._replace(worked=np.zeros_like(result.worked))
         series += _of_target(exposed, target, kind, name, result, steps, step_s, names)
-    return Scraped(region, step_s, series, alive)
+    return Scraped(region, step_s, series, alive, blind)
 
 
 def _of_target(

@@ -7,6 +7,7 @@ have begun and which have ended since the step before; nothing is expected, so p
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ PATIENCE_S = 600
 _ITEM = re.compile(r'\{((?:[^"{}]|"(?:[^"\\]|\\.)*")*)\} [-+0-9.eEInfNa]+')
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 _TEST = re.compile(r'^    expr: "(.*)", time: (\S+),$', re.MULTILINE)
+_GO = {"GOMAXPROCS": "1", "GOGC": "400"}  # runs are done side by side; less garbage collection takes a fifth less time
 _NOT_LABELS = ("__name__", "alertstate")
 
 
@@ -159,7 +161,9 @@ def _run_text(kind: int, value: float, count: int) -> str:
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=os.environ | _GO
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuleEngineError(f"{command[0]} gave no answer: {error}") from error
 
