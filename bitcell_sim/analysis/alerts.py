@@ -74,7 +74,13 @@ class Noticed:
 
 
 def judge(
-    test: AlertTest, seed: int, onset_s: float, firings: Sequence[Interval], *, have: Collection[str], known: Collection[str]
+    test: AlertTest,
+    seed: int,
+    onset_s: float,
+    firings: Sequence[Interval],
+    *,
+    have: Collection[str],
+    known: Collection[str],
 ) -> Noticed:
     """Judge one run of a fault.
 

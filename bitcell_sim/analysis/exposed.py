@@ -57,9 +57,7 @@ class Exposed:
         How metrics are made.
     """
 
-    def __init__(
-        self, scenario: Scenario, seed: int, tables: Tables, watched: Watched, exporters: Exporters
-    ) -> None:
+    def __init__(self, scenario: Scenario, seed: int, tables: Tables, watched: Watched, exporters: Exporters) -> None:
         self._scenario = scenario
         self._seed = seed
         self._tables = tables

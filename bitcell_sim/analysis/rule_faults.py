@@ -15,15 +15,34 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
 _NAME = re.compile(r"(?<![\w:.])([A-Za-z_:][\w:]*)(?!\s*\()(?![\w:])")
 _WORDS = frozenset(
-    "and or unless bool by without on ignoring group_left group_right offset inf nan sum avg min max count".split()
+    [
+        "and",
+        "or",
+        "unless",
+        "bool",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "offset",
+        "inf",
+        "nan",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "count",
+    ]
 )
-_SELECTOR = re.compile(r'([A-Za-z_:][\w:]*)\s*\{([^{}]*)\}')
+_SELECTOR = re.compile(r"([A-Za-z_:][\w:]*)\s*\{([^{}]*)\}")
 _MATCHER = re.compile(r'([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 _COUNT_OF_FILTER = re.compile(
     r"count\s*(?:by\s*\([^()]*\)\s*)?\([^()]*(?:\{[^{}]*\})?\s*(==|!=|>=|<=|>|<)[^()]*\)"
     r"\s*(?:by\s*\([^()]*\)\s*)?==\s*0(?![.\d])"
 )
-_COMPARED = re.compile(r'^([A-Za-z_:][\w:]*)\s*(?:\{[^{}]*\})?\s*(>=|<=|==|>|<)\s*(-?[\d.]+(?:e[+-]?\d+)?)$')
+_COMPARED = re.compile(r"^([A-Za-z_:][\w:]*)\s*(?:\{[^{}]*\})?\s*(>=|<=|==|>|<)\s*(-?[\d.]+(?:e[+-]?\d+)?)$")
 _LEAST = {"gauge": 0.0, "counter": 0.0}
 _BOUNDS: dict[str, tuple[float, float]] = {"up": (0.0, 1.0), "bitcell_sync_progress": (0.0, 100.0)}
 
@@ -156,7 +175,9 @@ def _own_death(rule: Rule, targets: Sequence[ScrapeTarget]) -> list[RuleFault]:
         jobs = [value for label, operator, value in matchers if label == "job" and operator == "="]
         theirs = [target for target in watching if target.job in jobs]
         if name == "up" and theirs and len(watching) == 1:
-            why = "the only Prometheus there is would have to evaluate it while it is dead; a second one has to watch it"
+            why = (
+                "the only Prometheus there is would have to evaluate it while it is dead; a second one has to watch it"
+            )
             return [RuleFault(rule.name, NEVER, why)]
     return []
 
@@ -180,5 +201,7 @@ def _doubtful(rule: Rule, targets: Sequence[ScrapeTarget]) -> list[RuleFault]:
             sizes[target.labels.get("region", "")] = sizes.get(target.labels.get("region", ""), 0) + 1
     if share and any(size % 2 == 0 for size in sizes.values()):
         pairs = ", ".join(sorted(region for region, size in sizes.items() if size == 2))
-        found.append(RuleFault(rule.name, DOUBT, f"one of two nodes is not more than half, so it is silent for {pairs}"))
+        found.append(
+            RuleFault(rule.name, DOUBT, f"one of two nodes is not more than half, so it is silent for {pairs}")
+        )
     return found

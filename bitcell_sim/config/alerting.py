@@ -38,7 +38,9 @@ class AlertTest(Section):
         default=(), description="Faults; start_s counts from the onset; without a duration they hold to the end."
     )
     miner: Many[Miner] = Field(default=(), description="Miners that misbehave from their first_height on.")
-    expects: Many[Text] = Field(description="Alerts it should raise; one of them that starts after the onset detects it.")
+    expects: Many[Text] = Field(
+        description="Alerts it should raise; one of them that starts after the onset detects it."
+    )
     follows: Many[Text] = Field(default=(), description="Alerts that may come with it and are no false alarms.")
 
 

@@ -124,7 +124,15 @@ class LoadSurge(Gradual):
 
 
 Fault = Annotated[
-    NodeFault | RegionLoss | MonitoringLoss | Partition | LinkFault | BandwidthFault | HostFault | ClockFault | LoadSurge,
+    NodeFault
+    | RegionLoss
+    | MonitoringLoss
+    | Partition
+    | LinkFault
+    | BandwidthFault
+    | HostFault
+    | ClockFault
+    | LoadSurge,
     Field(discriminator="kind"),
 ]
 

@@ -209,7 +209,7 @@ def _changes_of(test: re.Match[str], answer: str) -> Iterable[tuple[bool, float,
     unread = _ITEM.sub("", got[1]).replace(",", "").strip() if got else answer
     if not items or unread:
         raise RuleEngineError(f"promtool's answer cannot be read: {answer.strip()[:2000]}")
-    before = f'{FIRING} offset'.replace('"', '\\"')
+    before = f"{FIRING} offset".replace('"', '\\"')
     for item in items:
         labels = {key: json.loads(f'"{value}"') for key, value in _LABEL.findall(item[1])}
         kept = tuple(sorted((key, value) for key, value in labels.items() if key not in _NOT_LABELS))

@@ -56,7 +56,11 @@ METRICS = (
     Metric("bitcell_proof_generation_seconds", "gauge", NODE, (), "Seconds of the last proof that was finished."),
     Metric("bitcell_proofs_failed_total", "counter", NODE, (), "Proofs killed for want of memory."),
     Metric(
-        "bitcell_peer_rtt_seconds", "gauge", NODE, ("peer", "peer_region"), "Seconds of the last ping of a peer, there and back."
+        "bitcell_peer_rtt_seconds",
+        "gauge",
+        NODE,
+        ("peer", "peer_region"),
+        "Seconds of the last ping of a peer, there and back.",
     ),
     Metric(
         "haproxy_backend_active_servers", "gauge", BALANCER, ("proxy",), "Servers that the balancer sends requests to."

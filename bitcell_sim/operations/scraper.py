@@ -58,9 +58,7 @@ def scrape_times(seed: int, prometheus: int, target: int, interval_ns: int, end_
     return np.arange(phase, end_ns, interval_ns, dtype=np.int64)
 
 
-def scrape(
-    seed: int, number: int, way: Way, at_ns: Ints, state: Flags, *, render_ns: int, timeout_ns: int
-) -> Scrapes:
+def scrape(seed: int, number: int, way: Way, at_ns: Ints, state: Flags, *, render_ns: int, timeout_ns: int) -> Scrapes:
     """Let a Prometheus scrape a target.
 
     Parameters
@@ -89,9 +87,7 @@ def scrape(
     return Scrapes(at_ns, duration, worked)
 
 
-def round_trips_ns(
-    key: int, way: Way, at_ns: Ints
-) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+def round_trips_ns(key: int, way: Way, at_ns: Ints) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
     """Round trips on a stream at given moments, nanoseconds, and whether the path was cut then.
 
     Notes

@@ -1,4 +1,4 @@
-"""Would the monitoring notice? Faults run in the simulator, judged by the real rule engine on what it would have scraped."""
+"""Would the monitoring notice? Simulated faults, judged by the real rule engine on what it would have scraped."""
 
 from __future__ import annotations
 
@@ -94,6 +94,13 @@ def files_of(rules: Path | None) -> Files:
     beside = {name: rules.parent / name for name in (PROMETHEUS, ALERTMANAGER)}
     found = {name: path if path.is_file() else own / name for name, path in beside.items()}
     return Files(found[PROMETHEUS], rules, found[ALERTMANAGER])
+
+
+def titles() -> list[tuple[str, str]]:
+    """The lab's own alerts with what they say, then the faults that they are judged by."""
+    rules = [rule for rule in load_rules(files_of(None).rules) if not rule.recorded]
+    said = [(rule.name, f"{rule.labels.get('severity', '')} {rule.expr}, {rule.for_s:g} s") for rule in rules]
+    return said + [(test.name, test.title) for test in load_alert_tests().test]
 
 
 def chosen(tests: AlertTests, fault: str) -> list[AlertTest]:
