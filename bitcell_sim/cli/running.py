@@ -11,7 +11,7 @@ import typer
 from bitcell_sim.cli.common import Json, Latency, Quiet, Seed, Sets, answer, command_line, console, progress, write_text
 from bitcell_sim.errors import InputError
 
-KINDS = ("deployments", "latency", "scenarios", "faults", "miners", "circuits")
+KINDS = ("deployments", "latency", "scenarios", "faults", "miners", "circuits", "alerts")
 
 
 def register(app: typer.Typer) -> None:
@@ -176,6 +176,10 @@ def _entries(kind: str) -> list[tuple[str, str]]:
         from bitcell_sim.config.miner import BEHAVIOURS
 
         return list(BEHAVIOURS.items())
+    if kind == "alerts":
+        from bitcell_sim.studies.alerts import titles
+
+        return titles()
     if kind == "circuits":
         from bitcell_sim.config.loader import load_scenario
         from bitcell_sim.proving.cost import ProofConstants

@@ -51,6 +51,15 @@ class RegionLoss(FaultBase):
     duration_s: Positive = Field(description="Seconds it is lost.")
 
 
+class MonitoringLoss(FaultBase):
+    """A program that watches the mesh dies on its machine; the mesh itself does not notice."""
+
+    kind: Literal["monitoring-loss"] = Field(description="Monitoring dies.")
+    service: Literal["prometheus", "alertmanager"] = Field(description="Which program.")
+    region: Name = Field(description="Region whose program dies.")
+    duration_s: Positive = Field(description="Seconds it is dead.")
+
+
 class Partition(FaultBase):
     """No packets between groups of regions or nodes; `one_way` cuts only from the first group to the others."""
 
@@ -115,7 +124,15 @@ class LoadSurge(Gradual):
 
 
 Fault = Annotated[
-    NodeFault | RegionLoss | Partition | LinkFault | BandwidthFault | HostFault | ClockFault | LoadSurge,
+    NodeFault
+    | RegionLoss
+    | MonitoringLoss
+    | Partition
+    | LinkFault
+    | BandwidthFault
+    | HostFault
+    | ClockFault
+    | LoadSurge,
     Field(discriminator="kind"),
 ]
 
@@ -146,6 +163,7 @@ KINDS_OF_FAULT = {
     "process-crash": "a node's process dies and restarts by itself",
     "host-loss": "a node's machine is lost and has to be replaced",
     "region-loss": "every node of a region and its load balancer go silent",
+    "monitoring-loss": "a Prometheus or an Alertmanager dies",
     "partition": "groups of regions or nodes do not hear each other",
     "latency": "paths get slower",
     "loss": "paths lose packets",

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bitcell_sim.config.alerting import AlertTests, Exporters
 from bitcell_sim.config.catalog import models_dir
 from bitcell_sim.config.schema import (
     Chaos,
@@ -23,8 +24,10 @@ from bitcell_sim.config.schema import (
 )
 
 FILES: dict[str, type[BaseModel]] = {
+    "alert_tests": AlertTests,
     "chaos": Chaos,
     "deployment": Deployment,
+    "exporters": Exporters,
     "fault_rates": FaultRates,
     "latency": LatencySource,
     "proofs": Proofs,

@@ -63,7 +63,7 @@ class Simulation:
 
     Attributes
     ----------
-    env, mesh, plane, injector, balancing, connections
+    env, mesh, plane, injector, balancing, connections, shared
         The parts, for who wants to watch or to decide on faults while it runs.
     """
 
@@ -83,7 +83,7 @@ class Simulation:
         regions = [region.name for region in deployment.region]
         farms = [f"{region}.farm" for region in regions] if deployment.prover_farm.machines else []
         self.record = Recorder([node.id for node in deployment.node], regions, farms)
-        shared = self._build_network()
+        self.shared = shared = self._build_network()
         self.plane = self._build_plane(plane, shared)
         self._build_chain(shared)
         self._build_operations(shared)

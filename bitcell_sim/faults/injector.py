@@ -83,6 +83,8 @@ def detail(fault: schema.Fault) -> str:
         said.append(f"{fault.offset_ms:+g} ms")
     elif isinstance(fault, schema.LoadSurge):
         said.append(f"load x {fault.factor:g}")
+    elif isinstance(fault, schema.MonitoringLoss):
+        said.append(fault.service)
     if isinstance(fault, schema.Partition | schema.LinkFault) and fault.one_way:
         said.append("only what it sends")
     if isinstance(fault, schema.Gradual) and fault.ramp_s > 0:
