@@ -8,10 +8,10 @@ transactions a second, the time to finality and the forks change with the delay,
 Setup
 -----
 The deployment ``rc3``; every path between two nodes, and between load balancers and nodes, is slower by the same time
-each way for the whole run. Once at 10 TPS, its own load, and once at 25, more than it carries, so that final is what it
-can do. From the third block on; throughput from block to block. The steps go on to 6000 ms, where no reveal arrives in
-its phase of 5 s. Means over replications with their 95 % intervals. Beside the transactions stand the blocks: those made
-final, those that no chain keeps (forks), and the share of requests that are answered.
+each way for the whole run. Once at 10 TPS, its own load, and once at 25, more than it carries, so that final is what
+it can do. From the third block on; throughput from block to block. The steps go on to 6000 ms, where no reveal arrives
+in its phase of 5 s. Means over replications with their 95 % intervals. Beside the transactions stand the blocks: those
+made final, those that no chain keeps (forks), and the share of requests that are answered.
 
 Answer
 ------
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer delays and replications, shorter runs")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figure and its table")
     options = parser.parse_args(arguments)
-    points = measure(QUICK_ADDED_MS, 2, 1200.0) if options.quick else measure(ADDED_MS, 4, 1800.0)
+    points = measure(QUICK_ADDED_MS, 2, 1200.0) if options.quick else measure(ADDED_MS, 3, 1800.0)
     options.out.mkdir(parents=True, exist_ok=True)
     draw(points).savefig(options.out / FIGURE, dpi=150)
     write_table(points, options.out / TABLE)

@@ -230,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer lengths and replications")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figure and its table")
     options = parser.parse_args(arguments)
-    found = measure(QUICK_HELD_S, 3) if options.quick else measure(HELD_S, 40)
+    found = measure(QUICK_HELD_S, 3) if options.quick else measure(HELD_S, 20)
     options.out.mkdir(parents=True, exist_ok=True)
     draw(found).savefig(options.out / FIGURE, dpi=150)
     write_table(found, options.out / TABLE)
