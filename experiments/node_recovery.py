@@ -207,8 +207,8 @@ def draw(found: dict[str, dict[str, list[float]]]) -> LabFigure:
         whole.set_ylabel("share of crashes")
         whole.set_ylim(0.0, 1.01)
         whole.set_title("Up, four peers, at the network's head")
-        whole.legend(loc="lower right", fontsize="small")
         _parts(parts, found)
+        parts.legend(*whole.get_legend_handles_labels(), loc="upper right", fontsize="small")
     return figure
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LIMIT_S = 120.0
 P95 = 0.95
-LOSSES = 4
+LOSSES = 2
 FIGURE = "regional_failover.png"
 TABLE = "regional_failover.csv"
 
@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer replications")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figure and its table")
     options = parser.parse_args(arguments)
-    found = measure(1 if options.quick else 20)
+    found = measure(1 if options.quick else 10)
     options.out.mkdir(parents=True, exist_ok=True)
     draw(found).savefig(options.out / FIGURE, dpi=150)
     write_table(found, options.out / TABLE)

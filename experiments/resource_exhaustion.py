@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer steps and replications")
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figure and its table")
     options = parser.parse_args(arguments)
-    found = measure(QUICK_FACTORS, 2) if options.quick else measure(FACTORS, 8)
+    found = measure(QUICK_FACTORS, 2) if options.quick else measure(FACTORS, 3)
     options.out.mkdir(parents=True, exist_ok=True)
     draw(found).savefig(options.out / FIGURE, dpi=150)
     write_table(found, options.out / TABLE)

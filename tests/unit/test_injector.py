@@ -26,6 +26,7 @@ from bitcell_sim.config.schema import (
 )
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.errors import InputError
+from bitcell_sim.faults.injector import FaultRecord
 from bitcell_sim.kernels.transactions import DOWN, SILENT, UP
 from bitcell_sim.network.link import healthy_links
 
@@ -54,7 +55,7 @@ def watch(faults: list[Fault], at: dict[float, Callable[[Simulation], None]], du
     seen = []
 
     def looker(moment: float, look: Callable[[Simulation], None]) -> Generator[simpy.Event, Any, None]:
-        yield simulation.env.timeout(int(moment * 1e9))
+        yield simulation.env.timeout(round(moment * 1e9))
         look(simulation)
         seen.append(moment)
 
@@ -90,6 +91,44 @@ def healed(simulation: Simulation) -> None:
     assert simulation.injector._rate_tps == BASE.workload.rate_tps
     fresh_clocks = [node.clock_offset_ns for node in Simulation(BASE, seed=2).mesh.nodes]
     assert [node.clock_offset_ns for node in mesh.nodes] == fresh_clocks
+
+
+def standing(simulation: Simulation) -> tuple[Any, ...]:
+    """Everything that a fault changes at once."""
+    links, mesh = links_of(simulation), simulation.mesh
+    arrays = [getattr(links, name).tobytes() for name in ("cut", "added_ns", "loss", "uplink_bit_per_s")]
+    machines = [(node.machine.cores_available, node.machine.memory_available_bytes) for node in mesh.nodes]
+    clocks = [node.clock_offset_ns for node in mesh.nodes]
+    return (*arrays, mesh.state.state.tolist(), machines, clocks, simulation.injector._rate_tps)
+
+
+def test_every_kind_begins_and_ends_to_the_nanosecond() -> None:
+    groups = (("us-east",), ("us-west", "eu-central", "ap-southeast"))
+    faults: list[Fault] = [
+        LinkFault(kind="latency", between=("us-east", "us-west"), added_ms=5.0, start_s=5.0, duration_s=1.5),
+        LinkFault(kind="loss", target="us-east-1", probability=0.1, start_s=10.0, duration_s=1.5),
+        Partition(kind="partition", groups=groups, start_s=15.0, duration_s=1.5),
+        BandwidthFault(kind="bandwidth", target="eu-central", uplink_mbit_per_s=9.0, start_s=20.0, duration_s=1.5),
+        HostFault(kind="cpu", target="us-east-2", factor=0.5, start_s=25.0, duration_s=1.5),
+        HostFault(kind="memory", share_ratio=0.3, factor=0.5, start_s=30.0, duration_s=1.5),
+        ClockFault(kind="clock-skew", target="us-west", offset_ms=7.0, start_s=35.0, duration_s=1.5),
+        LoadSurge(kind="load-surge", factor=2.0, start_s=40.0, duration_s=1.5),
+        NodeFault(kind="process-crash", node="us-west-1", start_s=45.0, duration_s=1.5),
+    ]
+    seen: dict[float, tuple[Any, ...]] = {}
+
+    def look(moment: float) -> Callable[[Simulation], None]:
+        return lambda simulation: seen.update({moment: standing(simulation)})
+
+    edges = [edge for fault in faults for edge in (fault.start_s, fault.start_s + 1.5)]
+    simulation = watch(faults, {moment: look(moment) for edge in edges for moment in (edge - 1e-9, edge + 1e-9)})
+    healthy = seen[5.0 - 1e-9]
+    for fault in faults:
+        begin, end = fault.start_s, fault.start_s + 1.5
+        assert seen[begin - 1e-9] == seen[end + 1e-9] == healthy, fault.kind
+        assert seen[begin + 1e-9] == seen[end - 1e-9] != healthy, fault.kind
+    told = [(entry.start_ns, entry.end_ns) for entry in simulation.record.records(FaultRecord)]
+    assert told == [(round(fault.start_s * 1e9), round((fault.start_s + 1.5) * 1e9)) for fault in faults]
 
 
 def test_delays_add_losses_compound_and_the_slowest_uplink_counts() -> None:
