@@ -12,11 +12,18 @@ import numpy as np
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.finality import quorum_stake
 from bitcell_sim.chain.mesh import Mesh
-from bitcell_sim.chain.records import FinalRecord, RecoveryRecord
+from bitcell_sim.chain.records import AdoptionRecord, EvidenceRecord, FinalRecord, RecoveryRecord
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.recorder import Recorder, named, to_ms
 from bitcell_sim.engine.standing import trust_records
-from bitcell_sim.faults.checkers import Violation, check_books, check_no_way_back, check_once, check_safety
+from bitcell_sim.faults.checkers import (
+    Violation,
+    check_books,
+    check_followed,
+    check_no_way_back,
+    check_once,
+    check_safety,
+)
 from bitcell_sim.kernels.mempool import NEVER, POOLED, Book
 from bitcell_sim.kernels.transactions import OPEN, REJECTED
 
@@ -103,16 +110,37 @@ def settle(scenario: Scenario, seed: int, mesh: Mesh, plane: Any, record: Record
         block_of[block.rows] = block.index
     final_ns = _transaction_finals(mesh, record, book, rows, final_chain, finals, quorum_ns)
     state = _states(mesh, book, rows, block_of, final_ns)
-    violations = check_safety(mesh, finals) + check_once(mesh) + check_no_way_back(mesh, record.records(FinalRecord))
+    violations = _violations(mesh, record, finals)
     one_chain = all(found.property not in ("double_finality", "transaction_duplicated") for found in violations)
     is_final = state == FINAL
-    check_books(book, rows, is_final, final_chain, final_ns, plane.accepted_count, one_chain=one_chain)
+    check_books(
+        book,
+        rows,
+        is_final,
+        final_chain,
+        final_ns,
+        plane.accepted_count,
+        all_blocks=mesh.blocks,
+        one_chain=one_chain,
+    )
     for entry in trust_records(mesh, final_chain, finals):
         record(entry)
     tables = record.tables()
     tables["transactions"] = _transaction_table(scenario, book, rows, block_of, final_ns, state)
     tables["blocks"] = _block_table(mesh, quorum_ns, final_chain)
     return Outcome(scenario, seed, tables, violations, end_ns / 1e9, plane.flood_bytes)
+
+
+def _violations(mesh: Mesh, record: Recorder, finals: Ints) -> list[Violation]:
+    """What the checkers of safety say of a run."""
+    seen, taken = record.records(FinalRecord), record.records(AdoptionRecord)
+    offenders = {entry.offender for entry in record.records(EvidenceRecord)}
+    return [
+        *check_safety(mesh, finals, offenders),
+        *check_once(mesh),
+        *check_no_way_back(mesh, seen),
+        *check_followed(mesh, taken, seen),
+    ]
 
 
 def _final_times(mesh: Mesh, record: Recorder) -> Ints:

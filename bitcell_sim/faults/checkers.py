@@ -5,6 +5,7 @@ What should happen at last, once all faults are over, is in :mod:`bitcell_sim.st
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.mesh import Mesh
-from bitcell_sim.chain.records import FinalRecord
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord
 from bitcell_sim.errors import LabError
 from bitcell_sim.kernels.mempool import NEVER, Book
 
@@ -59,6 +60,7 @@ def check_books(
     final_ns: Ints,
     accepted_count: int,
     *,
+    all_blocks: list[Block] | None = None,
     one_chain: bool = True,
 ) -> None:
     """Compare what was counted on the way with what the blocks and the rows say at the end.
@@ -75,6 +77,8 @@ def check_books(
         When each became final; -1 if it did not.
     accepted_count : int
         Acceptances that the transaction plane counted as they happened.
+    all_blocks : list of Block, optional
+        Blocks that may hold only what was accepted before they were built; the final ones without it.
     one_chain : bool
         Whether the final blocks form one chain that holds nothing twice; if not, which the safety checkers tell, what
         they hold is not compared.
@@ -95,21 +99,21 @@ def check_books(
             faults.append(
                 f"{seen} transactions of final blocks are final for their clients, {int(is_final.sum())} in all"
             )
-    if len(included) and not accepted[included].all():
-        faults.append("a transaction of the final chain was never accepted")
-    faults += [
-        f"block {block.index} holds a transaction that was accepted after it was built"
-        for block in final_chain
-        if len(block.rows) and int(book.accepted_ns[block.rows].max()) > block.built_ns
-    ]
+    for block in final_chain if all_blocks is None else all_blocks:
+        if not accepted[block.rows].all():
+            faults.append(f"block {block.index} holds a transaction that was never accepted")
+        if len(block.rows) and int(book.accepted_ns[block.rows].max()) > block.built_ns:
+            faults.append(f"block {block.index} holds a transaction that was accepted after it was built")
     if (final_ns[is_final] < book.accepted_ns[:rows][is_final]).any():
         faults.append("a transaction is final before it was accepted")
     if faults:
         raise BooksError("the books of the run do not balance: " + "; ".join(faults))
 
 
-def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
+def check_safety(mesh: Mesh, finals: Ints, offenders: Collection[int] = ()) -> list[Violation]:
     """Final blocks that do not form one chain, or nodes that do not follow what they hold for final.
+
+    Where a third of the stake or more votes twice, no protocol keeps one chain; the detail says so.
 
     Parameters
     ----------
@@ -117,7 +121,10 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
         Nodes and blocks at the end.
     finals : ndarray of int64, shape (blocks, nodes)
         When each node saw each block final.
+    offenders : collection of int
+        Nodes of which there are two votes for different blocks in one height, round and kind.
     """
+    beyond = _beyond_a_third(mesh, offenders)
     seen = {block: int((finals[block.index] < NEVER).sum()) for block in mesh.blocks}
     by_height: dict[int, list[Block]] = {}
     for block in (block for block, count in seen.items() if count):
@@ -127,10 +134,12 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
     for height, blocks in sorted(by_height.items()):
         if len(blocks) > 1:
             words = " and ".join(f"block {block.index} at {seen[block]} of {len(mesh.nodes)} nodes" for block in blocks)
-            violations.append(Violation("double_finality", f"height {height}: final are {words}"))
+            violations.append(Violation("double_finality", f"height {height}: final are {words}{beyond}"))
         for block in blocks:
             if below and block.ancestor(below[0].height) not in below:
-                detail = f"block {block.index} of height {height} does not stand on final block {below[0].index}"
+                detail = (
+                    f"block {block.index} of height {height} does not stand on final block {below[0].index}{beyond}"
+                )
                 violations.append(Violation("double_finality", detail))
         below = blocks
     strays = [
@@ -139,6 +148,16 @@ def check_safety(mesh: Mesh, finals: Ints) -> list[Violation]:
         if node.head.ancestor(node.final.height) is not node.final
     ]
     return violations + strays
+
+
+def _beyond_a_third(mesh: Mesh, offenders: Collection[int]) -> str:
+    """Words on the stake that votes twice, if it is a third or more."""
+    if not offenders:
+        return ""
+    stakes = [node.stake for node in mesh.deployment.node]
+    twice = sum(stakes[node] for node in set(offenders))
+    words = f"; {twice} of {sum(stakes)} stake votes twice, which no protocol bears"
+    return words if 3 * twice >= sum(stakes) else ""
 
 
 def check_once(mesh: Mesh) -> list[Violation]:
@@ -160,28 +179,53 @@ def check_once(mesh: Mesh) -> list[Violation]:
 
 
 def check_no_way_back(mesh: Mesh, finals: list[FinalRecord]) -> list[Violation]:
-    """Nodes that have taken back what they had seen final.
+    """Nodes that have taken back what they had seen final, or have seen it in another order than that of heights.
 
     Parameters
     ----------
     mesh : Mesh
         Nodes at the end.
     finals : list of FinalRecord
-        What each node has seen final, in the order of time.
+        What each node has seen final, in the order of time. Another block of a height that is final already is double
+        finality, and not told here.
     """
-    seen: list[dict[int, int]] = [{} for _ in mesh.nodes]
-    again: set[int] = set()
+    seen: list[dict[int, set[int]]] = [{} for _ in mesh.nodes]
+    violations: dict[int, str] = {}
     for entry in finals:
-        if entry.block in seen[entry.node]:
-            again.add(entry.node)
-        seen[entry.node][entry.block] = mesh.blocks[entry.block].height
-    violations = []
+        heights, height = seen[entry.node], mesh.blocks[entry.block].height
+        if entry.block in heights.get(height, ()):
+            violations.setdefault(entry.node, "had forgotten that blocks were final, and saw it again")
+        elif height not in heights and height != len(heights) + 1:
+            violations.setdefault(entry.node, f"saw height {height} final after height {max(heights, default=0)}")
+        heights.setdefault(height, set()).add(entry.block)
     for node, heights in zip(mesh.nodes, seen, strict=True):
-        highest = max(heights.values(), default=0)
-        if node.final.height < highest:
-            detail = f"node {node.index} had seen height {highest} final and now stands at {node.final.height}"
-            violations.append(Violation("finality_reverted", detail))
-        elif node.index in again:
-            detail = f"node {node.index} had forgotten that blocks were final, and saw it again"
-            violations.append(Violation("finality_reverted", detail))
-    return violations
+        if node.final.height < max(heights, default=0):
+            violations[node.index] = f"had seen height {max(heights)} final and now stands at {node.final.height}"
+    return [Violation("finality_reverted", f"node {node} {what}") for node, what in sorted(violations.items())]
+
+
+def check_followed(mesh: Mesh, adoptions: list[AdoptionRecord], finals: list[FinalRecord]) -> list[Violation]:
+    """Nodes that have taken a block without what they had long seen final: their chain went back.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Nodes and blocks.
+    adoptions, finals : list of records
+        What each node has taken, and seen final, in the order of time.
+    """
+    final: dict[int, Block] = {}
+    violations: dict[int, Violation] = {}
+    waiting = iter([*finals, None])
+    entry = next(waiting)
+    for adoption in adoptions:
+        while entry is not None and entry.at_ns < adoption.adopted_ns:
+            block = mesh.blocks[entry.block]
+            if entry.node not in final or block.height > final[entry.node].height:
+                final[entry.node] = block
+            entry = next(waiting)
+        kept, taken = final.get(adoption.node), mesh.blocks[adoption.block]
+        if kept is not None and taken.ancestor(kept.height) is not kept:
+            what = f"node {adoption.node} took block {taken.index} without block {kept.index}, which it had seen final"
+            violations.setdefault(adoption.node, Violation("disagreement", what))
+    return [violations[node] for node in sorted(violations)]

@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.chain.records import FinalRecord
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.engine import outcome as outcome_module
 from bitcell_sim.engine.simulation import Simulation, simulate_once
 from bitcell_sim.errors import LabError
-from bitcell_sim.faults.checkers import BooksError, Violation, check_books, check_no_way_back, check_once, check_safety
+from bitcell_sim.faults.checkers import (
+    BooksError,
+    Violation,
+    check_books,
+    check_followed,
+    check_no_way_back,
+    check_once,
+    check_safety,
+)
 from bitcell_sim.kernels.mempool import NEVER, Book, new_book
 
 SHORT = ("duration_s=40", "workload.rate_tps=5")
@@ -93,7 +101,7 @@ IMBALANCES = {
     "a transaction stands twice in one block": "6 transactions of final blocks are final .* 5 in all",
     "a transaction is called final that stands in no block": "5 transactions of final blocks are final .* 6 in all",
     "a transaction of a final block is not called final": "5 transactions of final blocks are final .* 4 in all",
-    "a block holds what no node accepted": "a transaction of the final chain was never accepted",
+    "a block holds what no node accepted": "holds a transaction that was never accepted",
     "a block is older than what it holds": "block 1 holds a transaction that was accepted after it was built",
     "final before it was accepted": "a transaction is final before it was accepted",
 }
@@ -212,6 +220,39 @@ def test_a_node_that_takes_back_what_was_final_is_told() -> None:
     assert check_no_way_back(world([CHILD, CHILD], [CHILD, ONE], BLOCKS), again) == [
         Violation("finality_reverted", "node 1 had forgotten that blocks were final, and saw it again")
     ]
+
+
+def test_heights_that_a_node_sees_final_out_of_order_are_told() -> None:
+    mesh = world([CHILD, CHILD], [CHILD, CHILD], BLOCKS)
+    down = [FinalRecord(0, 2, 10, 0), FinalRecord(0, 0, 20, 0)]
+    assert check_no_way_back(mesh, down) == [Violation("finality_reverted", "node 0 saw height 2 final after height 0")]
+    other = [FinalRecord(1, 0, 10, 0), FinalRecord(1, 1, 20, 0), FinalRecord(1, 2, 30, 0)]
+    assert check_no_way_back(mesh, other) == [], "two blocks of one height are double finality, and told as that"
+
+
+def test_a_block_taken_without_what_was_final_is_told() -> None:
+    """Also where the node has found its way by the end."""
+    mesh = world([CHILD, CHILD], [ONE, ONE], BLOCKS)
+    finals = [FinalRecord(0, 0, 100, 0), FinalRecord(1, 0, 300, 0)]
+    follows = [AdoptionRecord(1, 1, 150, 150, 200), AdoptionRecord(0, 2, 400, 400, 400)]
+    assert check_followed(mesh, follows, finals) == []
+    strays = [*follows, AdoptionRecord(0, 1, 450, 450, 500)]
+    assert check_followed(mesh, strays, finals) == [
+        Violation("disagreement", "node 0 took block 1 without block 0, which it had seen final")
+    ]
+
+
+def test_double_finality_says_where_a_third_of_the_stake_votes_twice() -> None:
+    mesh = world([CHILD, OTHER], [ONE, OTHER], BLOCKS)
+    mesh.deployment = SimpleNamespace(node=[SimpleNamespace(stake=stake) for stake in (100, 200)])
+    seen = seen_final(3, (0, 0), (1, 1))
+    (found,) = check_safety(mesh, seen, offenders={0})
+    assert found.detail.endswith("; 100 of 300 stake votes twice, which no protocol bears")
+    mesh.deployment.node[1].stake = 201
+    (found,) = check_safety(mesh, seen, offenders={0})
+    assert "votes twice" not in found.detail
+    (found,) = check_safety(mesh, seen)
+    assert "votes twice" not in found.detail
 
 
 def test_a_run_says_when_its_finality_contradicts_itself() -> None:
