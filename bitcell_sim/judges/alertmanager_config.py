@@ -7,7 +7,6 @@ group and which alerts it is about; it is no part of the text.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from bitcell_sim.errors import InputError
+from bitcell_sim.operations.notifying import seconds
 
 CASE = "bitcell_sim_case"  # label that keeps the cases of one judgement apart
 MARKER = (
@@ -23,8 +23,6 @@ MARKER = (
 )
 _KINDS = ("slack", "pagerduty", "webhook")
 _DURATIONS = frozenset({"group_wait", "group_interval", "repeat_interval", "resolve_timeout"})
-_UNIT_S = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
 DEFAULTS_S = {"group_wait": 30.0, "group_interval": 300.0, "repeat_interval": 14400.0}  # Alertmanager's own
 
 Config = dict[str, Any]
@@ -45,20 +43,6 @@ def read_config(path: Path) -> Config:
     if not isinstance(content, dict) or "route" not in content or "receivers" not in content:
         raise InputError(f"{path}: no Alertmanager configuration: it has a route and receivers")
     return content
-
-
-def seconds(duration: str) -> float:
-    """Seconds of a duration as Prometheus writes it.
-
-    >>> seconds("1h30m"), seconds("100ms"), seconds("0")
-    (5400.0, 0.1, 0.0)
-    """
-    if duration == "0":
-        return 0.0
-    parts = _PART.findall(duration)
-    if not parts or "".join(number + unit for number, unit in parts) != duration:
-        raise InputError(f"{duration!r} is no duration of Prometheus, such as 30s or 1h30m")
-    return sum(int(number) * _UNIT_S[unit] for number, unit in parts)
 
 
 def routes_of(config: Config) -> Iterator[Config]:
