@@ -62,8 +62,8 @@ class Response(Section):
     false_per_month: NonNegative = Field(description="Alerts a month that are about nothing; Poisson.")
 
 
-class Trust(Section):
-    """What false alarms do to people."""
+class Confidence(Section):
+    """How far people trust alarms, and what that does to their answers."""
 
     matching: Probability = Field(
         description="How far people answer as often as alarms were real: 1 probability matching, 0 not at all."
@@ -90,7 +90,7 @@ class OnCall(Section):
     message: Channel = Field(description="A message in a chat: seen by who looks.")
     ticket: Channel = Field(description="A ticket: looked at in working hours.")
     response: Some[Response] = Field(description="What is asked, by severity.")
-    trust: Trust = Field(description="What false alarms do to people.")
+    trust: Confidence = Field(description="What false alarms do to people.")
     step: Duration = Field(description="Reading and deciding, for each step of a runbook.")
     false_alarm: Duration = Field(description="Finding out that an alert is about nothing.")
     action: dict[str, Duration] = Field(description="How long what is done takes, by the names runbooks use.")

@@ -276,10 +276,11 @@ class People:
             if step.verb == "do":
                 mitigated_s = self._now_s()
             place += 1
-            if not good and step.otherwise:
-                if not step.otherwise.startswith("step "):
-                    return mitigated_s, "done" if step.otherwise == "done" else "escalated"
-                place = int(step.otherwise.removeprefix("step "))
+            way = step.then if good else step.otherwise
+            if way.startswith("step "):
+                place = int(way.removeprefix("step "))
+            elif way:
+                return mitigated_s, "done" if way == "done" else "escalated"
         return mitigated_s, "given up"
 
     def _take(self, notice: Notice, person: str, step: Step, count: int) -> Steps:

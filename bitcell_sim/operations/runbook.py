@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bitcell_sim.errors import InputError
 from bitcell_sim.units import NS_PER_S, parse_duration_ns
 
-COLUMNS = ["#", "step", "command", "drill", "expect", "else"]
+COLUMNS = ["#", "step", "command", "drill", "expect", "if so", "if not"]
 _EXPECT = re.compile(r"^(==|!=|>=|<=|>|<)\s*([\d.]+)(?:\s+within\s+(\S+))?$")
 _COMPARE = {
     "==": lambda a, b: a == b,
@@ -45,8 +45,8 @@ class Step(NamedTuple):
         ``read`` or ``do``; which reading or action; of what, such as ``{node}``, or empty.
     expect : Expectation or None
         What a reading should be; none for what is done.
-    otherwise : str
-        What follows if it is not: ``step N``, ``done``, ``escalate``; empty: the next step.
+    then, otherwise : str
+        What follows if it is, and if it is not: ``step N``, ``done``, ``escalate``; empty: the next step.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Step(NamedTuple):
     what: str
     target: str
     expect: Expectation | None
+    then: str
     otherwise: str
 
 
@@ -89,9 +90,10 @@ def parse_runbook(text: str, name: str) -> list[Step]:
     if not faults and numbers != list(range(1, len(steps) + 1)):
         faults.append(f"{name}: steps are numbered {numbers}, and should be from 1 on")
     faults += [
-        f"{name}: step {step.number}: {step.otherwise!r} leads nowhere"
+        f"{name}: step {step.number}: {way!r} leads nowhere"
         for step in steps
-        if step.otherwise.startswith("step ") and int(step.otherwise.removeprefix("step ")) not in numbers
+        for way in (step.then, step.otherwise)
+        if way.startswith("step ") and int(way.removeprefix("step ")) not in numbers
     ]
     if faults:
         raise InputError("\n".join(faults))
@@ -104,16 +106,17 @@ def _cells(line: str) -> list[str]:
 
 
 def _step(cells: list[str]) -> Step:
-    number, title, command, drill, expect, otherwise = cells
+    number, title, command, drill, expect, then, otherwise = cells
     words = drill.strip("`").split()
     if len(words) < 2 or words[0] not in ("read", "do"):
         raise ValueError(f"drill {drill!r} is neither `read NAME [OF]` nor `do NAME [TO]`")
-    if not re.fullmatch(r"step [1-9]\d*|done|escalate|", otherwise):
-        raise ValueError(f"else {otherwise!r} is none of: step N, done, escalate, nothing")
+    for way in (then, otherwise):
+        if not re.fullmatch(r"step [1-9]\d*|done|escalate|", way):
+            raise ValueError(f"{way!r} is none of: step N, done, escalate, nothing")
     wanted = _expectation(expect.strip("`")) if expect else None
     if (wanted is None) == (words[0] == "read"):
         raise ValueError("a reading has an expectation, an action has none")
-    return Step(int(number), title, command.strip("`"), words[0], words[1], " ".join(words[2:]), wanted, otherwise)
+    return Step(int(number), title, command.strip("`"), words[0], words[1], " ".join(words[2:]), wanted, then, otherwise)
 
 
 def _expectation(text: str) -> Expectation:
