@@ -96,14 +96,6 @@ def check_config(path: Path) -> list[str]:
     ]
 
 
-def static_receivers(path: Path, labels: Mapping[str, str]) -> list[str]:
-    """Receivers that amtool finds for an alert with some labels, in the order of the routes."""
-    words = [f"{name}={value}" for name, value in labels.items()]
-    command = [find_tool("amtool"), "config", "routes", "test", f"--config.file={path}", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip().split(",")
-
-
 def notify(
     firing: Mapping[str, pd.DataFrame], config: Path, *, rules: Path | None = None, scale: float = SCALE
 ) -> Judgement:

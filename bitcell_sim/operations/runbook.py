@@ -116,7 +116,9 @@ def _step(cells: list[str]) -> Step:
     wanted = _expectation(expect.strip("`")) if expect else None
     if (wanted is None) == (words[0] == "read"):
         raise ValueError("a reading has an expectation, an action has none")
-    return Step(int(number), title, command.strip("`"), words[0], words[1], " ".join(words[2:]), wanted, then, otherwise)
+    return Step(
+        int(number), title, command.strip("`"), words[0], words[1], " ".join(words[2:]), wanted, then, otherwise
+    )
 
 
 def _expectation(text: str) -> Expectation:

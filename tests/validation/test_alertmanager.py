@@ -20,8 +20,9 @@ import yaml
 
 from bitcell_sim.config.catalog import models_dir
 from bitcell_sim.errors import InputError, LabError
-from bitcell_sim.judges.alertmanager import Judgement, check_config, notify, static_receivers
+from bitcell_sim.judges.alertmanager import Judgement, check_config, notify
 from bitcell_sim.judges.alertmanager_config import prepare, read_config
+from bitcell_sim.judges.routing import receivers as routed
 from bitcell_sim.judges.server import ANY_PORT, serving
 
 ROUTES = models_dir() / "monitoring" / "alertmanager.yml"
@@ -201,7 +202,7 @@ def test_amtool_loads_ours_and_not_upstream_s() -> None:
     ],
 )
 def test_static_routes(labels: dict[str, str], receivers: list[str]) -> None:
-    assert static_receivers(ROUTES, labels) == receivers
+    assert routed(ROUTES, labels) == receivers
 
 
 @pytest.mark.tool("amtool")
