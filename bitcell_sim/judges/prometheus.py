@@ -61,9 +61,7 @@ def write(address: str, lines: Sequence[Line]) -> int:
     -----
     Sent in the order of time, as a Prometheus refuses samples that are much older than the newest it has.
     """
-    rows = [
-        (at_ms, number, value) for number, line in enumerate(lines) for at_ms, value in line.samples
-    ]
+    rows = [(at_ms, number, value) for number, line in enumerate(lines) for at_ms, value in line.samples]
     rows.sort(key=lambda row: (row[0], row[1]))
     for start in range(0, len(rows), BATCH_SAMPLES):
         batch: dict[int, list[tuple[int, float | None]]] = {}

@@ -1,4 +1,4 @@
-"""A post-incident review in Markdown, from what a drill or a run holds: the timeline is filled in, people write the rest."""
+"""A post-incident review in Markdown from a drill or a run: the timeline is filled in, people write the rest."""
 
 from __future__ import annotations
 
@@ -50,12 +50,13 @@ def drill_review(content: Mapping[str, Any]) -> str:
     ]
     alone = content["without_people"]["recovered"]
     figures.append(("recovery without anybody", "none within the run" if alone is None else duration(alone)))
-    summary = f"Drill `{content['drill']}`, seed {content['seed']}, begun {content['at']} UTC: {content['verdict']}, {content['why']}."
+    which = f"Drill `{content['drill']}`, seed {content['seed']}, begun {content['at']} UTC"
+    summary = f"{which}: {content['verdict']}, {content['why']}."
     return _page(f"Post-incident review: {content['drill']}", summary, figures, quiet, content["onset_s"])
 
 
 def run_review(run: RunData) -> str:
-    """Review of a stored run: its faults, what its nodes and balancers went through, and what became of transactions."""
+    """Review of a stored run: its faults, what nodes and balancers went through, and what became of transactions."""
     tables, events = run.tables, list[Event]()
     for fault in tables["faults"].to_dict("records"):
         name = f"{fault['kind']} of {fault['target']}" + (f" ({fault['detail']})" if fault["detail"] else "")
@@ -70,11 +71,11 @@ def run_review(run: RunData) -> str:
     onset_s = min((at for at, _ in events), default=0.0)
     states = tables["transactions"]["state"].value_counts()
     finals = tables["finals"]["at_ms"].sort_values() / 1000.0
-    gap = finals.diff().max() if len(finals) > 1 else float("nan")
+    gap = float(finals.diff().max()) if len(finals) > 1 else 0.0
     figures = [
         ("simulated", duration(run.simulated_s)),
         *((f"transactions {state}", f"{count:,}") for state, count in states.items() if count),
-        ("longest time without a final block", "-" if gap != gap else duration(float(gap))),
+        ("longest time without a final block", duration(gap) if gap else "-"),
         *(("unsafe", f"{violation.property}: {violation.detail}") for violation in run.violations),
     ]
     summary = f"Run of `{run.scenario.name}`, seed {run.seed}, digest `{run.trace_digest[:16]}`: {run.scenario.title}."
