@@ -16,6 +16,7 @@ PROGRAMS = {
     "promtool": ("promtool",),
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
     "amtool": ("amtool",),
+    "prometheus": ("prometheus",),
     "haproxy": ("haproxy",),
     "chromium": ("chromium", "chromium-browser"),
 }

@@ -145,6 +145,7 @@ class Deployment(Section):
     targets: ModelName = Field(description="Limits it is judged by: a name in models/targets.")
     fault_rates: ModelName = Field(description="Long-run fault rates: a name in models/faults.")
     chaos: ModelName = Field(default="rc3", description="Chaos tests: a name in models/chaos.")
+    on_call: ModelName = Field(default="rc3", description="People on call: a name in models/on_call.")
     duration_s: Positive | None = Field(
         default=None, description="Seconds a run simulates where neither scenario nor option says otherwise."
     )

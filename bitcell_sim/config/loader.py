@@ -17,7 +17,17 @@ from bitcell_sim.config.document import Document, Origin, fail, load_document, r
 from bitcell_sim.config.override import Assignment, assign, flatten, parse_set
 from bitcell_sim.config.problems import in_file_order, validate
 from bitcell_sim.config.scenario import RunFrame, Scenario
-from bitcell_sim.config.schema import Chaos, Deployment, FaultRates, LatencySource, Proofs, Protocol, Targets, Workload
+from bitcell_sim.config.schema import (
+    Chaos,
+    Deployment,
+    FaultRates,
+    LatencySource,
+    OnCall,
+    Proofs,
+    Protocol,
+    Targets,
+    Workload,
+)
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, nearest, quoted, unknown_key
 from bitcell_sim.config.writing import config_hash, scenario_to_toml
 from bitcell_sim.errors import ConfigError, Finding
@@ -41,6 +51,7 @@ MODELS: dict[str, _Model] = {
     "targets": _Model("targets", Targets),
     "fault_rates": _Model("fault_rates", FaultRates),
     "chaos": _Model("chaos", Chaos),
+    "on_call": _Model("on_call", OnCall),
 }
 _RUN_KEYS = tuple(RunFrame.model_fields)
 _DEPLOYMENT_ONLY = frozenset(Deployment.model_fields) - frozenset(MODELS) - frozenset(_RUN_KEYS)

@@ -12,6 +12,7 @@ from bitcell_sim.config.deployment import Deployment
 from bitcell_sim.config.fault import Fault, FaultRates
 from bitcell_sim.config.latency import LatencySource
 from bitcell_sim.config.miner import Miner
+from bitcell_sim.config.on_call import OnCall
 from bitcell_sim.config.proofs import Proofs
 from bitcell_sim.config.protocol import Protocol
 from bitcell_sim.config.targets import Targets
@@ -40,6 +41,7 @@ class Scenario(RunFrame):
     targets: Targets = Field(description="The limits.")
     fault_rates: FaultRates = Field(description="Long-run fault rates, for availability.")
     chaos: Chaos = Field(description="Chaos tests.")
+    on_call: OnCall = Field(description="People on call.")
 
 
 class ScenarioFile(Section):
@@ -76,6 +78,10 @@ class ScenarioFile(Section):
     chaos: ModelName | Chaos | None = Field(
         default=None,
         description="Chaos tests: a name, a .toml path, or a table; none: the deployment's own.",
+    )
+    on_call: ModelName | OnCall | None = Field(
+        default=None,
+        description="People on call: a name, a .toml path, or a table; none: the deployment's own.",
     )
     duration_s: Positive | None = Field(default=None, description="Seconds simulated; none: the deployment's own.")
     warmup_blocks: Count = Field(default=3, description="First blocks that no figure counts.")

@@ -46,6 +46,7 @@ from bitcell_sim.config.fault import (
 )
 from bitcell_sim.config.latency import IntraRegion, Jitter, LatencySource, Link, Site
 from bitcell_sim.config.miner import BestReveal, Equivocator, FlakyGriefer, Miner, MinerBase, PlainMiner
+from bitcell_sim.config.on_call import Channel, OnCall, Person, Reach, Response, Rotation
 from bitcell_sim.config.proofs import (
     CircuitFamily,
     Curve,
@@ -84,6 +85,7 @@ __all__ = [
     "BattleEngine",
     "BestReveal",
     "Block",
+    "Channel",
     "Chaos",
     "ChaosTest",
     "ChaosVariant",
@@ -122,12 +124,14 @@ __all__ = [
     "Node",
     "NodeFault",
     "NonNegative",
+    "OnCall",
     "OperationTimes",
     "Operations",
     "Pair",
     "Partition",
     "Penalties",
     "Penalty",
+    "Person",
     "PlainMiner",
     "Port",
     "Positive",
@@ -141,9 +145,12 @@ __all__ = [
     "ProverFamily",
     "ProverFarm",
     "Quirks",
+    "Reach",
     "Recovery",
     "Region",
     "RegionLoss",
+    "Response",
+    "Rotation",
     "Round",
     "Scaling",
     "Scenario",

@@ -6,7 +6,7 @@ around the straight line.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,11 +62,14 @@ class Active:
         What it is.
     strength : float
         Share of its full strength.
+    process : Process or None
+        What brings it about.
     """
 
     number: int
     fault: schema.Fault
     strength: float = 1.0
+    process: simpy.Process | None = None
 
 
 def detail(fault: schema.Fault) -> str:
@@ -166,7 +169,38 @@ class Injector:
             Names its draws among the faults of the run.
         """
         for part in self._aim.parts(number, fault):
-            self._mesh.env.process(self._run(Active(number, part)))
+            active = Active(number, part)
+            active.process = self._mesh.env.process(self._run(active))
+
+    def end(self, kinds: Collection[str], nodes: Collection[int] | None = None) -> int:
+        """End faults now that somebody has removed the cause of.
+
+        Parameters
+        ----------
+        kinds : collection of str
+            Kinds of faults.
+        nodes : collection of int, optional
+            Of faults that hit nodes, only those that hit one of these.
+
+        Returns
+        -------
+        int
+            How many ended. A fault whose strength changes at this moment, or whose time is over, ends by itself.
+        """
+        ended = 0
+        for active in list(self._active):
+            if active.fault.kind not in kinds or (nodes is not None and not self._hits(active, nodes)):
+                continue
+            if active.process is not None and active.process.is_alive:
+                active.process.interrupt("ended")
+                ended += 1
+        return ended
+
+    def _hits(self, active: Active, nodes: Collection[int]) -> bool:
+        """Whether a fault hits one of some nodes; one of links or clients counts for all."""
+        if isinstance(active.fault, schema.NodeFault | schema.HostFault | schema.ClockFault | schema.RegionLoss):
+            return not set(nodes).isdisjoint(self._aim.nodes(active.number, active.fault))
+        return True
 
     def _run(self, active: Active) -> Generator[simpy.Event, Any, None]:
         fault, env = active.fault, self._mesh.env
@@ -177,6 +211,17 @@ class Injector:
         target = self._aim.name(active.number, fault)
         row, self._record_count = self._record_count, self._record_count + 1
         self._mesh.record(FaultRecord(fault.kind, target, start, end, detail(fault)))
+        try:
+            yield from self._hold(active, row, start, length)
+        except simpy.Interrupt:
+            length = 0  # somebody has ended it
+        if length < NEVER:
+            self._mesh.record(FaultStepRecord(row, self._mesh.now, 0.0))
+            self._end(active)
+
+    def _hold(self, active: Active, row: int, start: int, length: int) -> Generator[simpy.Event, Any, None]:
+        """Bring a fault to each of its strengths in turn, until its time is over."""
+        fault, env = active.fault, self._mesh.env
         ramp_ns = seconds_to_ns(fault.ramp_s) if isinstance(fault, schema.Gradual) else 0
         for at_ns, strength in ramp(ramp_ns, length):
             if at_ns > 0:
@@ -187,10 +232,7 @@ class Injector:
             if active not in self._active:
                 self._begin(active)
             self._compose()
-        if length < NEVER:
-            yield env.timeout(start + length - self._mesh.now)
-            self._mesh.record(FaultStepRecord(row, self._mesh.now, 0.0))
-            self._end(active)
+        yield env.timeout(start + length - self._mesh.now) if length < NEVER else env.event()
 
     def _length_ns(self, number: int, fault: schema.Fault) -> int:
         if fault.duration_s is not None:

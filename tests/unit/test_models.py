@@ -27,6 +27,7 @@ SCHEMA_OF = {
     "targets": "targets",
     "fault_rates": "fault_rates",
     "chaos": "chaos",
+    "on_call": "on_call",
     "scenarios": "scenario",
 }
 SOURCES = catalog.names("latency")
