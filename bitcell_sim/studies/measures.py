@@ -12,6 +12,7 @@ from bitcell_sim.analysis import targets
 from bitcell_sim.analysis.availability_mesh import build_mesh
 from bitcell_sim.analysis.chaos import Event, first_double_vote_s, observe
 from bitcell_sim.analysis.outages import Outages, simulate_outages
+from bitcell_sim.analysis.resources import Resources, resources
 from bitcell_sim.config.loader import config_hash
 from bitcell_sim.config.schema import Scenario
 from bitcell_sim.engine.simulation import simulate_once
@@ -78,6 +79,8 @@ class Measurement:
         Share of the accepted transactions that no node held any more.
     proofs : Proofs or None
         Proof jobs.
+    resources : Resources or None
+        What the nodes' machines were asked for.
     stages : dict of str to list of float
         Seconds from a crash to each stage, one entry a crash.
     failovers : list of Failover
@@ -99,6 +102,7 @@ class Measurement:
     block_finality_s: Floats = field(default_factory=lambda: np.zeros(0))
     lost_share: float = 0.0
     proofs: targets.Proofs | None = None
+    resources: Resources | None = None
     stages: dict[str, list[float]] = field(default_factory=dict)
     failovers: list[targets.Failover] = field(default_factory=list)
     chaos: Event | None = None
@@ -171,6 +175,14 @@ def _simulated(task: Task) -> Measurement:
         result.finality_s = targets.finality_s(tables, warmup, scenario.duration_s * 1000.0)
         result.block_finality_s = targets.block_finality_s(tables, warmup)
         site = proving_site(scenario.deployment, scenario.protocol, scenario.proofs)
+        result.resources = resources(
+            tables,
+            warmup,
+            tuple(node.id for node in scenario.deployment.node),
+            end_ms=scenario.duration_s * 1000.0,
+            overhead_bytes=scenario.protocol.wire.overhead_bytes,
+            uplink_mbit_per_s=scenario.deployment.hardware.uplink_mbit_per_s,
+        )
         result.proofs = targets.proofs(tables, warmup, scenario.protocol.proof.missing_after_blocks, site)
     elif task.kind == "crashes":
         frame = targets.recovery_stages_s(tables)

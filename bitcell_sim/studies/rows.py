@@ -21,7 +21,7 @@ from bitcell_sim.analysis.estimates import (
 )
 from bitcell_sim.analysis.outages import MONTH_MIN, cause_name, minutes_per_month, missed_months, up_share
 from bitcell_sim.config.schema import Scenario, Target
-from bitcell_sim.studies import proof_rows, reasons
+from bitcell_sim.studies import proof_rows, reasons, resource_rows
 from bitcell_sim.studies.measures import Kind, Measurement
 from bitcell_sim.studies.plan import CRASH_SPACING_S
 
@@ -313,4 +313,8 @@ MAKERS: dict[str, tuple[Maker, tuple[Kind, ...]]] = {
     "node_recovery": (_node_recovery, ("crashes",)),
     "regional_failover": (_regional_failover, ("losses",)),
     "uptime": (_uptime, ("years",)),
+    "resources.cpu": (resource_rows.cpu, ("steady",)),
+    "resources.memory": (resource_rows.memory, ("steady",)),
+    "resources.disk": (resource_rows.disk, ("steady",)),
+    "resources.network": (resource_rows.network, ("steady",)),
 }

@@ -13,7 +13,7 @@ from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.errors import InputError
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.runs.kept import kept
-from bitcell_sim.studies import remedies
+from bitcell_sim.studies import remedies, resource_rows
 from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure, name_of
 from bitcell_sim.studies.plan import FULL, QUICK, Size
@@ -45,7 +45,7 @@ class Request:
     only : str
         Pattern of row ids.
     targets_only : bool
-        Whether the chaos tests are left out, unless `only` asks for some.
+        Whether the chaos tests and the resources are left out, unless `only` asks for some.
     changes : bool
         Whether to search for what would have to change.
     """
@@ -140,12 +140,17 @@ def chosen(scenario: Scenario, request: Request) -> list[Target]:
         If there are none.
     """
     left_out = request.targets_only and request.only == ALL
-    asked = [target for target in scenario.targets.target if not (left_out and is_chaos(target))]
+    asked = [target for target in scenario.targets.target if not (left_out and is_extra(target))]
     found = [target for target in asked if fnmatchcase(target.id, request.only)]
     if not found:
         known = ", ".join(target.id for target in scenario.targets.target)
         raise InputError(f"--only {request.only!r} names no row; rows are {known}")
     return found
+
+
+def is_extra(target: Target) -> bool:
+    """Whether a row is left out where only the documents' targets are asked for: chaos tests and resources."""
+    return is_chaos(target) or target.id.startswith(resource_rows.PREFIX)
 
 
 def _row(target: Target, evidence: Evidence) -> Row:
