@@ -9,7 +9,7 @@ from bitcell_sim.config.wording import did_you_mean
 from bitcell_sim.errors import InputError
 
 Kind = Literal[
-    "deployments", "latency", "protocols", "proofs", "workloads", "targets", "fault_rates", "chaos", "scenarios"
+    "deployments", "latency", "protocols", "proofs", "workloads", "targets", "fault_rates", "chaos", "prices", "scenarios"
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

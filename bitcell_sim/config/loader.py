@@ -17,12 +17,22 @@ from bitcell_sim.config.document import Document, Origin, fail, load_document, r
 from bitcell_sim.config.override import Assignment, assign, flatten, parse_set
 from bitcell_sim.config.problems import in_file_order, validate
 from bitcell_sim.config.scenario import RunFrame, Scenario
-from bitcell_sim.config.schema import Chaos, Deployment, FaultRates, LatencySource, Proofs, Protocol, Targets, Workload
+from bitcell_sim.config.schema import (
+    Chaos,
+    Deployment,
+    FaultRates,
+    LatencySource,
+    Prices,
+    Proofs,
+    Protocol,
+    Targets,
+    Workload,
+)
 from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, nearest, quoted, unknown_key
 from bitcell_sim.config.writing import config_hash, scenario_to_toml
 from bitcell_sim.errors import ConfigError, Finding
 
-__all__ = ["config_hash", "load_scenario", "scenario_to_toml"]
+__all__ = ["config_hash", "load_prices", "load_scenario", "scenario_to_toml"]
 
 
 @dataclass(frozen=True)
@@ -236,6 +246,26 @@ def _check(draft: _Draft) -> dict[str, Any]:
     if draft.findings:
         raise ConfigError(in_file_order(draft.findings, [draft.run, *models.values()]))
     return {**{key: getattr(run, key) for key in _RUN_KEYS}, **parts}
+
+
+def load_prices(name: str = "aws-2026") -> Prices:
+    """Load and check a price list; no scenario has one, what-ifs do.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``models/prices``, or a file ending in ``.toml``.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong.
+    """
+    document = _load("prices", Path(name) if name.endswith(".toml") else catalog.path("prices", name))
+    prices, findings = validate(Prices, document)
+    if prices is None or findings:
+        raise ConfigError(in_file_order(findings, [document]))
+    return prices
 
 
 def load_scenario(

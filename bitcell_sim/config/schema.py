@@ -31,6 +31,7 @@ from bitcell_sim.config.deployment import (
 from bitcell_sim.config.fault import (
     BandwidthFault,
     ClockFault,
+    Drain,
     Fault,
     FaultBase,
     FaultClass,
@@ -46,6 +47,7 @@ from bitcell_sim.config.fault import (
 )
 from bitcell_sim.config.latency import IntraRegion, Jitter, LatencySource, Link, Site
 from bitcell_sim.config.miner import BestReveal, Equivocator, FlakyGriefer, Miner, MinerBase, PlainMiner
+from bitcell_sim.config.prices import Machine, Prices, Spot
 from bitcell_sim.config.proofs import (
     CircuitFamily,
     Curve,
@@ -93,6 +95,7 @@ __all__ = [
     "Count",
     "Curve",
     "Deployment",
+    "Drain",
     "Equivocator",
     "EvidenceWeights",
     "Fault",
@@ -112,6 +115,7 @@ __all__ = [
     "LinkFault",
     "LoadBalancer",
     "LoadSurge",
+    "Machine",
     "Many",
     "Mempool",
     "Miner",
@@ -132,6 +136,7 @@ __all__ = [
     "Port",
     "Positive",
     "PositiveCount",
+    "Prices",
     "Probability",
     "Proof",
     "ProofCalibration",
@@ -153,6 +158,7 @@ __all__ = [
     "Site",
     "Slashing",
     "Some",
+    "Spot",
     "SuggestedBan",
     "Target",
     "Targets",
