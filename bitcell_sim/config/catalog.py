@@ -18,6 +18,7 @@ Kind = Literal[
     "fault_rates",
     "chaos",
     "on_call",
+    "prices",
     "scenarios",
 ]
 

@@ -18,7 +18,7 @@ _AIMS = {
     "partition": ("groups", "share_ratio"),
     "latency": ("between", "target", "share_ratio"),
     "loss": ("between", "target", "share_ratio"),
-    **dict.fromkeys(("bandwidth", "cpu", "memory", "clock-skew"), ("target", "share_ratio")),
+    **dict.fromkeys(("bandwidth", "cpu", "memory", "clock-skew", "drain"), ("target", "share_ratio")),
 }
 _STRENGTH = {"latency": "added_ms", "loss": "probability", "clock-skew": "offset_ms"}
 

@@ -116,6 +116,14 @@ class LoadBalancer(Section):
     server_timeout_s: Positive = Field(description="Seconds until a request without answer fails (`timeout server`).")
     redispatch: bool = Field(description="Whether a retry may go to another backend (`option redispatch`).")
     dns_failover_s: NonNegative = Field(description="Seconds until clients of a lost region use another one.")
+    rate_limit_per_s: Positive | None = Field(
+        default=None,
+        description="Requests per second that a back-end lets through; the others are refused at once, as `rejected`."
+        " Without it all are let through.",
+    )
+    rate_limit_burst: PositiveCount = Field(
+        default=1, description="Requests that may come at once where there is a rate limit."
+    )
     health_path: Text = Field(description="Path that a health check asks for.")
     health_port: Literal["metrics", "rpc"] = Field(description="Which of a node's ports a health check asks.")
 

@@ -116,6 +116,14 @@ class ClockFault(Gradual):
     offset_ms: float = Field(description="What is added to the clock, ms; below 0 it is late.")
 
 
+class Drain(FaultBase):
+    """Load balancers send a node, or the nodes of a region, no new request: what is done before a planned stop."""
+
+    kind: Literal["drain"] = Field(description="Nodes are taken out of use.")
+    target: Name | None = Field(default=None, description="Region or node; or give share_ratio.")
+    share_ratio: Share | None = Field(default=None, description=f"{SHARE}; or give target.")
+
+
 class LoadSurge(Gradual):
     """Offered load multiplied."""
 
@@ -132,6 +140,7 @@ Fault = Annotated[
     | BandwidthFault
     | HostFault
     | ClockFault
+    | Drain
     | LoadSurge,
     Field(discriminator="kind"),
 ]
@@ -171,5 +180,6 @@ KINDS_OF_FAULT = {
     "cpu": "a share of the processor is left",
     "memory": "a share of the memory is left",
     "clock-skew": "clocks are wrong, or drift",
+    "drain": "load balancers send no new requests",
     "load-surge": "clients send more",
 }

@@ -23,6 +23,7 @@ from bitcell_sim.config.schema import (
     FaultRates,
     LatencySource,
     OnCall,
+    Prices,
     Proofs,
     Protocol,
     Targets,
@@ -32,7 +33,7 @@ from bitcell_sim.config.wording import KeyPath, did_you_mean, key_text, nearest,
 from bitcell_sim.config.writing import config_hash, scenario_to_toml
 from bitcell_sim.errors import ConfigError, Finding
 
-__all__ = ["config_hash", "load_scenario", "scenario_to_toml"]
+__all__ = ["config_hash", "load_prices", "load_scenario", "scenario_to_toml"]
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,26 @@ def _check(draft: _Draft) -> dict[str, Any]:
     if draft.findings:
         raise ConfigError(in_file_order(draft.findings, [draft.run, *models.values()]))
     return {**{key: getattr(run, key) for key in _RUN_KEYS}, **parts}
+
+
+def load_prices(name: str = "aws-2026") -> Prices:
+    """Load and check a price list; no scenario has one, what-ifs do.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``models/prices``, or a file ending in ``.toml``.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong.
+    """
+    document = _load("prices", Path(name) if name.endswith(".toml") else catalog.path("prices", name))
+    prices, findings = validate(Prices, document)
+    if prices is None or findings:
+        raise ConfigError(in_file_order(findings, [document]))
+    return prices
 
 
 def load_scenario(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from pydantic import Field
@@ -42,6 +43,41 @@ class Scenario(RunFrame):
     fault_rates: FaultRates = Field(description="Long-run fault rates, for availability.")
     chaos: Chaos = Field(description="Chaos tests.")
     on_call: OnCall = Field(description="People on call.")
+
+    def _repr_html_(self) -> str:
+        """Short table for a notebook, in the notebook's own colours, light or dark."""
+        deployment, protocol = self.deployment, self.protocol
+        counts = {region.name: 0 for region in deployment.region}
+        for node in deployment.node:
+            counts[node.region] += 1
+        machine, battle = deployment.hardware, protocol.battle
+        rows = {
+            "Nodes": f"{len(deployment.node)}: " + ", ".join(f"{count} {name}" for name, count in counts.items()),
+            "Machine": f"{machine.cores} cores, {machine.memory_gb:g} GB, {machine.uplink_mbit_per_s:g} Mbit/s",
+            "Round trips": f"{self.latency.name}: {self.latency.title}",
+            "Protocol": f"{protocol.name}, {battle.engine} battle engine, at most {protocol.block.max_transactions}"
+            f" transactions a block, proofs {protocol.proof.mode}",
+            "Load": f"{self.workload.rate_tps:g} transactions/s",
+            "Simulated": f"{self.duration_s:g} s",
+            "Faults": "; ".join(_said(fault) for fault in self.fault) or "none",
+        }
+        left = 'style="text-align:left"'
+        body = "".join(
+            f'<tr><th scope="row" {left}>{name}</th><td {left}>{escape(value)}</td></tr>'
+            for name, value in rows.items()
+        )
+        caption = f"<b>{escape(self.name)}</b>: {escape(self.title)}"
+        return f"<table><caption {left}>{caption}</caption><tbody>{body}</tbody></table>"
+
+
+def _said(fault: Fault) -> str:
+    """A fault in a few words: its kind, its keys as they were given, and when."""
+    timing = {"kind", "start_s", "duration_s"}
+    keys = ", ".join(
+        f"{name} {value}" for name, value in fault.model_dump(exclude_unset=True).items() if name not in timing
+    )
+    until = f" to {fault.start_s + fault.duration_s:g} s" if fault.duration_s is not None else " s"
+    return f"{fault.kind} ({keys}), {fault.start_s:g}{until}"
 
 
 class ScenarioFile(Section):

@@ -31,6 +31,7 @@ from bitcell_sim.config.deployment import (
 from bitcell_sim.config.fault import (
     BandwidthFault,
     ClockFault,
+    Drain,
     Fault,
     FaultBase,
     FaultClass,
@@ -47,6 +48,7 @@ from bitcell_sim.config.fault import (
 from bitcell_sim.config.latency import IntraRegion, Jitter, LatencySource, Link, Site
 from bitcell_sim.config.miner import BestReveal, Equivocator, FlakyGriefer, Miner, MinerBase, PlainMiner
 from bitcell_sim.config.on_call import Channel, OnCall, Person, Reach, Response, Rotation
+from bitcell_sim.config.prices import Machine, Prices, Spot
 from bitcell_sim.config.proofs import (
     CircuitFamily,
     Curve,
@@ -95,6 +97,7 @@ __all__ = [
     "Count",
     "Curve",
     "Deployment",
+    "Drain",
     "Equivocator",
     "EvidenceWeights",
     "Fault",
@@ -114,6 +117,7 @@ __all__ = [
     "LinkFault",
     "LoadBalancer",
     "LoadSurge",
+    "Machine",
     "Many",
     "Mempool",
     "Miner",
@@ -136,6 +140,7 @@ __all__ = [
     "Port",
     "Positive",
     "PositiveCount",
+    "Prices",
     "Probability",
     "Proof",
     "ProofCalibration",
@@ -160,6 +165,7 @@ __all__ = [
     "Site",
     "Slashing",
     "Some",
+    "Spot",
     "SuggestedBan",
     "Target",
     "Targets",

@@ -24,10 +24,11 @@ import simpy
 from simpy.events import EventPriority
 
 from bitcell_sim.chain.workload import Arrivals, Clients, gas_and_bytes
-from bitcell_sim.engine.plane import Shared, plane_keys
+from bitcell_sim.engine.plane import Shared, plane_keys, rate_limit_ns
 from bitcell_sim.kernels import paths_plain
 from bitcell_sim.kernels.mempool import COLLIDED, NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
+from bitcell_sim.kernels.rate_limit_plain import PlainLimiter
 from bitcell_sim.kernels.world import DOWN, ERROR, HANGING, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
 from bitcell_sim.network.clock import Clock
 from bitcell_sim.units import NS_PER_S, ms_to_ns, seconds_to_ns
@@ -120,16 +121,14 @@ class PlainPlane:
 
     def __init__(self, scenario: Scenario, shared: Shared, clients: Clients, *, env: Clock, seed: int) -> None:
         balancer, wire = scenario.deployment.load_balancer, scenario.protocol.wire
-        self._env = env
-        self._clients = clients
+        self._env, self._clients, self._block = env, clients, scenario.protocol.block
         self._paths, self._links = shared.paths, shared.links
         self._nodes, self._balancers = shared.nodes, shared.balancers
-        self._block = scenario.protocol.block
-        self._retries = balancer.retries
-        self._redispatch = balancer.redispatch
+        self._retries, self._redispatch = balancer.retries, balancer.redispatch
         self._pause_ns = seconds_to_ns(min(balancer.retry_pause_s, balancer.connect_timeout_s))
         self._connect_timeout_ns = seconds_to_ns(balancer.connect_timeout_s)
         self._server_timeout_ns = seconds_to_ns(balancer.server_timeout_s)
+        self._limiter = PlainLimiter(*rate_limit_ns(balancer))
         self._client_timeout_ns = seconds_to_ns(scenario.workload.client_timeout_s)
         self._access_ns = ms_to_ns(scenario.workload.access_delay_ms)
         self._check_ns = ms_to_ns(scenario.protocol.costs.transaction_check_ms)
@@ -142,8 +141,7 @@ class PlainPlane:
         capacity, keyed = scenario.protocol.mempool.capacity, scenario.protocol.quirks.price_second_key
         self._pools = [PlainPool(capacity, self._price, keyed) for _ in range(self._node_count)]
         self._gas: list[int] = []
-        self._sent_bytes = [0] * self._node_count
-        self._received_bytes = [0] * self._node_count
+        self._sent_bytes, self._received_bytes = [0] * self._node_count, [0] * self._node_count
         self.accepted_count = 0
         self._feeder = env.process(self._feed())
 
@@ -267,7 +265,10 @@ class PlainPlane:
             return
         at_ns = self._now + self._access_ns + self._between_regions_ns(tx.region, self._home(tx))
         yield Moment(self._env, at_ns, Step.AT_BALANCER, tx.row)
-        self._send_to(tx, self._take_turn(tx))
+        if self._limiter.lets_through(tx.balancer, self._now):
+            self._send_to(tx, self._take_turn(tx))
+        else:
+            self._answer(tx, REJECTED, self._now)
 
     def _home(self, tx: Transaction) -> int:
         """Region of the balancer that has the request."""

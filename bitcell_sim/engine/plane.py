@@ -18,7 +18,7 @@ from bitcell_sim.random_streams import stream_key
 from bitcell_sim.units import ms_to_ns, seconds_to_ns
 
 if TYPE_CHECKING:
-    from bitcell_sim.config.schema import Block, Scenario
+    from bitcell_sim.config.schema import Block, LoadBalancer, Scenario
     from bitcell_sim.kernels.arrays import Ints
     from bitcell_sim.kernels.paths import LinkState, Paths
     from bitcell_sim.kernels.transactions import Balancers, Nodes
@@ -60,9 +60,18 @@ def plane_settings(scenario: Scenario, horizon_ns: int) -> Ints:
             wire.announce_bytes + wire.overhead_bytes,
             ms_to_ns(scenario.protocol.costs.transaction_check_ms),
             horizon_ns,
+            *rate_limit_ns(balancer),
         ],
         np.int64,
     )
+
+
+def rate_limit_ns(balancer: LoadBalancer) -> tuple[int, int]:
+    """Gap between two requests at the limited rate and how far ahead of it they may be, nanoseconds; 0 for no limit."""
+    if balancer.rate_limit_per_s is None:
+        return 0, 0
+    gap_ns = max(1, seconds_to_ns(1.0 / balancer.rate_limit_per_s))
+    return gap_ns, (balancer.rate_limit_burst - 1) * gap_ns
 
 
 def plane_keys(seed: int) -> tuple[int, int, int, int]:

@@ -329,6 +329,7 @@ class Injector:
         restore(self._links, self._healthy)
         limits = [(1.0, 1.0)] * len(self._limits)
         skew_ns = [0] * len(self._skew_ns)
+        drained = np.zeros(len(self._limits), np.uint8)
         rate = self._workload.rate_tps
         for active in self._active:
             fault, number, strength = active.fault, active.number, active.strength
@@ -346,10 +347,13 @@ class Injector:
             elif isinstance(fault, schema.ClockFault):
                 for node in self._aim.nodes(number, fault):
                     skew_ns[node] += ms_to_ns(fault.offset_ms * strength)
+            elif isinstance(fault, schema.Drain):
+                drained[self._aim.nodes(number, fault)] = 1
             elif isinstance(fault, schema.LoadSurge):
                 rate *= 1.0 + (fault.factor - 1.0) * strength
         self._apply_limits(limits)
         self._apply_skew(skew_ns)
+        self._balancing.drain(drained)
         if rate != self._rate_tps:
             self._mesh.plane.set_rate(rate, self._mesh.now)
             self._rate_tps = rate

@@ -27,6 +27,7 @@ from bitcell_sim.kernels.mempool import (
     SUBMIT_NS,
 )
 from bitcell_sim.kernels.paths import LinkState, Paths, one_way_ns, transmission_ns
+from bitcell_sim.kernels.rate_limit import within_rate
 from bitcell_sim.kernels.world import (
     ACCESS_NS,
     ANSWER_BYTES,
@@ -39,6 +40,8 @@ from bitcell_sim.kernels.world import (
     HANGING,
     KEY_ANSWER,
     KEY_RPC,
+    LIMIT_BURST_NS,
+    LIMIT_GAP_NS,
     NO_SERVER,
     OK,
     OPEN_END,
@@ -150,7 +153,9 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     nodes = world.nodes.state.shape[0]
     balancer, server = codes[BALANCER, tx], codes[SERVER, tx]
     told = -1
-    if failed and codes[ATTEMPT, tx] >= settings[RETRIES]:
+    if not failed and not within_rate(balancers.due_ns, balancer, now, settings[LIMIT_GAP_NS], settings[LIMIT_BURST_NS]):
+        told = REJECTED
+    elif failed and codes[ATTEMPT, tx] >= settings[RETRIES]:
         told = NO_SERVER
     elif not failed or settings[REDISPATCH]:
         server = other_server(balancers.in_use, balancer, balancers.turn[balancer], server)

@@ -27,7 +27,9 @@ KEY_CLIENT, KEY_RPC, KEY_ANSWER, KEY_GOSSIP = range(4)
     ANSWER_BYTES,
     CHECK_NS,
     HORIZON_NS,
-) = range(11)
+    LIMIT_GAP_NS,
+    LIMIT_BURST_NS,
+) = range(13)
 NEXT_ROW, OPEN_FIRST, OPEN_END = range(3)
 TX_SHIFT, SOURCE_SHIFT, KIND_SHIFT = 20, 10, 58
 TX_MASK, INDEX_MASK = (1 << 38) - 1, 1023
@@ -65,12 +67,15 @@ class Balancers(NamedTuple):
         Region that the balancer stands in.
     turn : ndarray of int64, shape (balancers,)
         Server whose turn is next.
+    due_ns : ndarray of int64, shape (balancers,)
+        When the next request is due at the limited rate; requests ahead of it by more than the burst are refused.
     """
 
     in_use: Flags
     route: Ints32
     home: Ints32
     turn: Ints
+    due_ns: Ints
 
 
 class World(NamedTuple):
@@ -80,8 +85,8 @@ class World(NamedTuple):
     ----------
     book, pools, nodes, balancers, paths, links, heap
         See their types.
-    settings : ndarray of int64, shape (11,)
-        RETRIES .. HORIZON_NS above.
+    settings : ndarray of int64, shape (13,)
+        RETRIES .. LIMIT_BURST_NS above.
     keys : ndarray of uint64, shape (4,)
         Streams of draws.
     marks : ndarray of int64, shape (3,)

@@ -98,7 +98,8 @@ def new_balancers(deployment: Deployment) -> Balancers:
     route = np.arange(regions, dtype=np.int32) if len(ends) == regions else np.zeros(regions, np.int32)
     everyone = np.ones(len(deployment.node), np.uint8)
     in_use = np.array([end.in_use(everyone) for end in ends], np.uint8)
-    return Balancers(in_use, route, np.array([end.home for end in ends], np.int32), np.zeros(len(ends), np.int64))
+    home = np.array([end.home for end in ends], np.int32)
+    return Balancers(in_use, route, home, np.zeros(len(ends), np.int64), np.zeros(len(ends), np.int64))
 
 
 class LoadBalancing:
@@ -153,6 +154,7 @@ class LoadBalancing:
             [HealthCheck(self._settings.fall, self._settings.rise) for _ in range(count)] for _ in self._home
         ]
         self._up = np.ones((len(self._home), count), np.uint8)
+        self._drained = np.zeros(count, np.uint8)
         self._watching = np.zeros(self._up.shape, np.bool_)
         self._times = CheckTimes.of(self._settings)
         phase = Stream.of(seed, "operations.check")
@@ -193,6 +195,20 @@ class LoadBalancing:
             if self._balancers.home[usual] == region:
                 self._set_route(client, int(usual))
         self.notice()
+
+    def drain(self, drained: Flags) -> None:
+        """Send these nodes no new request, and the others again (the server states `drain` and `ready`).
+
+        Parameters
+        ----------
+        drained : ndarray of uint8, shape (nodes,)
+            1 for the nodes that are to be left alone.
+        """
+        if not np.array_equal(drained, self._drained):
+            self._before_change()
+            self._drained = drained
+            for balancer in range(len(self._home)):
+                self._use(balancer)
 
     def serves(self, node: int) -> bool:
         """Whether every balancer that lives takes the server for up."""
@@ -238,10 +254,15 @@ class LoadBalancing:
         """Take a server out of the balancer's back-ends, or back."""
         self._before_change()
         self._up[balancer, node] = up
+        self._use(balancer)
+        self._record(BalancerRecord(self._home[balancer], node, int(up), int(self._env.now)))
+
+    def _use(self, balancer: int) -> None:
+        """Send requests to the servers that are up and not drained."""
+        ready = self._up[balancer] & (1 - self._drained)
         for row, end in enumerate(self._back_ends):
             if end.balancer == balancer:
-                self._balancers.in_use[row] = end.in_use(self._up[balancer])
-        self._record(BalancerRecord(self._home[balancer], node, int(up), int(self._env.now)))
+                self._balancers.in_use[row] = end.in_use(ready)
 
     def _check(self, endpoint: int, node: int) -> Steps:
         """One check: a connection, a request, an answer; False once it has failed or its time is over."""

@@ -150,7 +150,7 @@ def _set(variant: Variant, words: str, sets: Sequence[str]) -> Candidate:
 Options = Iterator[tuple[str, list[str]]]
 
 
-def _cap(rate_tps: float, seconds: float, scenario: Scenario) -> tuple[str, list[str]]:
+def cap(rate_tps: float, seconds: float, scenario: Scenario) -> tuple[str, list[str]]:
     """Cap and gas limit that carry a rate with rounds of a length."""
     count = math.ceil(rate_tps * HEADROOM * seconds / 100.0) * 100
     gas = count * scenario.protocol.block.transaction_gas
@@ -168,9 +168,9 @@ def _cap(rate_tps: float, seconds: float, scenario: Scenario) -> tuple[str, list
 
 def _throughput(row: Row, scenario: Scenario, variant: Variant) -> Options:
     yield "the sparse battle engine", [SPARSE]
-    words, sets = _cap(row.limit, round_s(scenario), scenario)
+    words, sets = cap(row.limit, round_s(scenario), scenario)
     yield words, sets
-    words, sets = _cap(row.limit, round_s(variant([SPARSE])), scenario)
+    words, sets = cap(row.limit, round_s(variant([SPARSE])), scenario)
     yield f"the sparse battle engine and {words}", [SPARSE, *sets]
     shorter = ["protocol.round.commit_s=3.0", "protocol.round.reveal_s=3.0", "protocol.round.pause_s=3.0"]
     yield "the sparse battle engine and phases of 3 s", [SPARSE, *shorter]
@@ -220,8 +220,11 @@ def _room_for_aggregates(row: Row, scenario: Scenario) -> Options:
 def _routes(row: Row, scenario: Scenario, variant: Variant) -> Iterator[Candidate]:
     """Other places, other providers, and the route that would do."""
     own = scenario.latency
+    places = {site.name for site in own.site}
     for index, region in enumerate(scenario.deployment.region):
         for other in region.cloud_alternatives.get(own.provider, ()):
+            if other not in places:
+                continue
             if row.id == "latency.cross-region" or region.name in row.id.split("."):
                 sets = [f"deployment.region.{index}.cloud.{own.provider}={other}"]
                 yield _set(variant, f"{region.name} in {other}", sets)

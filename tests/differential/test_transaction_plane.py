@@ -136,6 +136,20 @@ CASES = [
         sets=(*ONE_BALANCER, *REDISPATCH),
         seen=("retry",),
     ),
+    Case(
+        "a rate limit with a burst, and a drained region that crashes",
+        (
+            (height(2), fault("drain", 12.0, target="us-west")),
+            (height(2), fault("process-crash", 5.0, start_s=2.0, node="us-west-1")),
+        ),
+        sets=(
+            "workload.rate_tps=20",
+            "deployment.load_balancer.rate_limit_per_s=4.0",
+            "deployment.load_balancer.rate_limit_burst=3",
+        ),
+        seen=("rejected",),
+        seed=3,
+    ),
     Case("partition 3-4", ((height(2), split(US, REST, duration_s=15.0)),), seen=("retry",), seed=5),
     Case(
         "partition one way",
