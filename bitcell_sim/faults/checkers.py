@@ -5,7 +5,7 @@ What should happen at last, once all faults are over, is in :mod:`bitcell_sim.st
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from bitcell_sim.chain.block import Block
 from bitcell_sim.chain.mesh import Mesh
-from bitcell_sim.chain.records import AdoptionRecord, FinalRecord
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, VoteRecord
 from bitcell_sim.errors import LabError
 from bitcell_sim.kernels.mempool import NEVER, Book
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Flags, Ints
 
 
+PRECOMMIT = "precommit"
+_PAST = {"prevote": "prevoted", PRECOMMIT: "precommitted"}
 PROPERTIES = (
     "double_finality",
     "finality_reverted",
@@ -228,4 +230,49 @@ def check_followed(mesh: Mesh, adoptions: list[AdoptionRecord], finals: list[Fin
         if kept is not None and taken.ancestor(kept.height) is not kept:
             what = f"node {adoption.node} took block {taken.index} without block {kept.index}, which it had seen final"
             violations.setdefault(adoption.node, Violation("disagreement", what))
+    return [violations[node] for node in sorted(violations)]
+
+
+def check_votes(votes: Sequence[VoteRecord], stakes: Sequence[int]) -> list[Violation]:
+    """Nodes that vote against what they have promised: what two final blocks of one height would come from.
+
+    Parameters
+    ----------
+    votes : sequence of VoteRecord
+        All votes that were cast, in the order of time.
+    stakes : sequence of int
+        Stake of each node.
+
+    Notes
+    -----
+    A node votes once in a round and kind. It precommits what more than two thirds of the stake prevoted in the same
+    round, and from then on prevotes nothing else, unless as many prevoted that in a later round.
+    """
+    prevoted: dict[tuple[int, int, int], set[int]] = {}
+    cast: dict[tuple[int, int, int, str], int] = {}
+    promised: dict[tuple[int, int], tuple[int, int]] = {}
+    violations: dict[int, Violation] = {}
+
+    def majority(height: int, vote_round: int, block: int) -> bool:
+        return 3 * sum(stakes[node] for node in prevoted.get((height, vote_round, block), ())) > 2 * sum(stakes)
+
+    for vote in votes:
+        said = (
+            f"node {vote.node} {_PAST[vote.kind]} block {vote.block} in round {vote.vote_round} of height {vote.height}"
+        )
+        wrong = None
+        if cast.setdefault((vote.node, vote.height, vote.vote_round, vote.kind), vote.block) != vote.block:
+            wrong = f"{said}, and another block too"
+        elif vote.kind == PRECOMMIT:
+            if not majority(vote.height, vote.vote_round, vote.block):
+                wrong = f"{said} without a majority of prevotes"
+            promised[vote.node, vote.height] = (vote.vote_round, vote.block)
+        else:
+            since, block = promised.get((vote.node, vote.height), (-1, vote.block))
+            later = range(since + 1, vote.vote_round + 1)
+            if block != vote.block and not any(majority(vote.height, at, vote.block) for at in later):
+                wrong = f"{said}, having precommitted block {block} in round {since}"
+            prevoted.setdefault((vote.height, vote.vote_round, vote.block), set()).add(vote.node)
+        if wrong is not None:
+            violations.setdefault(vote.node, Violation("disagreement", wrong))
     return [violations[node] for node in sorted(violations)]

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bitcell_sim.chain.records import VoteRecord
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.engine.simulation import Simulation
 from bitcell_sim.errors import ConfigError, InputError
-from bitcell_sim.faults.checkers import PROPERTIES, BooksError, Violation
+from bitcell_sim.faults.checkers import PROPERTIES, BooksError, Violation, check_votes
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.runs.kept import kept
 from bitcell_sim.studies.fuzz_cases import DURATION, FAULT, RATE, Case, draw_case
@@ -101,6 +102,7 @@ def judge(case: Case) -> Verdict:
         return Verdict([Violation("transaction_duplicated", str(error))], "")
     found = [
         *outcome.violations,
+        *check_votes(simulation.record.records(VoteRecord), [node.stake for node in scenario.deployment.node]),
         *check_nothing_lost(simulation),
         *check_liveness(simulation, outcome, bounds_of(scenario)),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bitcell_sim.chain.block import Block
-from bitcell_sim.chain.records import AdoptionRecord, FinalRecord
+from bitcell_sim.chain.records import AdoptionRecord, FinalRecord, VoteRecord
 from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.engine import outcome as outcome_module
 from bitcell_sim.engine.simulation import Simulation, simulate_once
@@ -23,6 +23,7 @@ from bitcell_sim.faults.checkers import (
     check_no_way_back,
     check_once,
     check_safety,
+    check_votes,
 )
 from bitcell_sim.kernels.mempool import NEVER, Book, new_book
 
@@ -253,6 +254,39 @@ def test_double_finality_says_where_a_third_of_the_stake_votes_twice() -> None:
     assert "votes twice" not in found.detail
     (found,) = check_safety(mesh, seen)
     assert "votes twice" not in found.detail
+
+
+def cast(*votes: str) -> list[VoteRecord]:
+    """Votes at height 1, such as ``0 prevote 1 A``: node, kind, round, block."""
+    found = []
+    for at_ns, vote in enumerate(votes):
+        node, kind, vote_round, name = vote.split()
+        found.append(VoteRecord(int(node), 1, int(vote_round), kind, "ABC".index(name), at_ns))
+    return found
+
+
+LOCKED = ("0 prevote 0 A", "1 prevote 0 A", "2 prevote 0 A", "3 prevote 0 B", "0 precommit 0 A")
+RELEASED = (*LOCKED, "1 prevote 1 B", "2 prevote 1 B", "3 prevote 1 B", "0 prevote 1 B")
+
+
+@pytest.mark.parametrize("votes", [LOCKED, (*LOCKED, "0 prevote 1 A"), RELEASED, (*RELEASED, "0 precommit 1 B")])
+def test_votes_that_keep_their_promise_pass(votes: tuple[str, ...]) -> None:
+    assert check_votes(cast(*votes), [1] * 4) == []
+
+
+@pytest.mark.parametrize(
+    ("votes", "wrong"),
+    [
+        ((*LOCKED, "0 prevote 1 B"), "node 0 prevoted block 1 in round 1 of height 1, having precommitted block 0"),
+        (LOCKED[2:], "node 0 precommitted block 0 in round 0 of height 1 without a majority of prevotes"),
+        (LOCKED[1:], "node 0 precommitted block 0 in round 0 of height 1 without a majority of prevotes"),
+        ((*LOCKED, "3 prevote 0 A"), "node 3 prevoted block 0 in round 0 of height 1, and another block too"),
+    ],
+)
+def test_votes_that_do_not_are_told(votes: tuple[str, ...], wrong: str) -> None:
+    (found,) = check_votes(cast(*votes), [1] * 4)
+    assert found.property == "disagreement"
+    assert found.detail.startswith(wrong)
 
 
 def test_a_run_says_when_its_finality_contradicts_itself() -> None:
