@@ -39,7 +39,5 @@ def test_a_command_of_the_page_can_be_parsed_and_names_what_there_is(command: st
 
 
 @pytest.mark.parametrize("command", sorted({text for text in SHOWN if text.startswith("python")}))
-def test_a_script_of_the_page_is_there_and_in_the_list_of_experiments(command: str) -> None:
-    script = command.split()[1]
-    assert (ROOT / script).is_file()
-    assert Path(script).name in (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+def test_a_script_of_the_page_is_there(command: str) -> None:
+    assert (ROOT / command.split()[1]).is_file()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -75,6 +77,16 @@ def test_a_failure_is_shrunk_and_its_line_shows_it_again_to_the_byte() -> None:
     again = json.loads(result.stdout)["failures"]
     assert {**again[0], "minimal": None} == {**failure, "minimal": None}
     assert again[0]["minimal"] == failure["minimal"]
+
+
+def test_the_line_typed_by_hand_shows_it_again() -> None:
+    """By a shell, which takes the line apart itself."""
+    (failure,) = fuzz("rc3-as-built", seeds=1, start=3, sets=LOSS, workers=1)["failures"]
+    program = f'bitcell-sim() {{ "{sys.executable}" -m bitcell_sim "$@"; }}'
+    line = f"{program}; {failure['replay']} --json - --workers 1 --quiet"
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 1, result.stderr
+    assert json.loads(result.stdout)["failures"] == [failure]
 
 
 def test_the_same_case_runs_as_a_scenario(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,15 @@ def test_a_protection_that_is_missing_is_noticed(mutation: str, monkeypatch: Pat
     if not isinstance(how, str):
         how(monkeypatch)
     sets = (how,) if isinstance(how, str) else ()
-    found = fuzz("rc3", seeds=1, start=SEED, sets=sets, workers=1)["failures"]
-    assert property_name in {failure["property"] for failure in found}
+    found = {failure["property"] for failure in fuzz("rc3", seeds=1, start=SEED, sets=sets, workers=1)["failures"]}
+    print(f"{mutation}: seed {SEED}, {', '.join(sorted(found))}")
+    assert property_name in found
+
+
+def test_the_guide_lists_what_catches_each() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs/how-to/search-for-failures.md").read_text(encoding="utf-8")
+    for mutation, (_, property_name) in MUTATIONS.items():
+        assert f"| {mutation} | {SEED} | `{property_name}` |" in guide
 
 
 def test_with_all_of_them_the_same_seed_is_clean() -> None:
@@ -117,6 +125,11 @@ def as_built(*sets: str) -> set[str]:
 
 def test_as_built_it_finds_the_loss_of_transactions_and_two_final_blocks_of_one_height() -> None:
     assert {"double_finality", "transaction_lost"} <= as_built()
+
+
+def test_the_first_seeds_as_built_show_the_loss() -> None:
+    found = fuzz("rc3-as-built", seeds=3, start=1, workers=1)["failures"]
+    assert {failure["seed"] for failure in found if failure["property"] == "transaction_lost"} == {1, 2, 3}
 
 
 @pytest.mark.parametrize("protection", ["no_locking", "votes_summed"])
