@@ -95,7 +95,7 @@ def draw(points: Sequence[Point]) -> Figure:
         left.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
         right.plot(places, [100 * point.in_time for point in mine], "o-", color=colour, label=name)
     left.axhline(LIMIT_MIN, color="black", linewidth=1, linestyle="--")
-    left.annotate("RC3: 15 min", (0, LIMIT_MIN), xytext=(0, 4), textcoords="offset points", fontsize=9)
+    left.annotate("RC3: 15 min", (0, LIMIT_MIN), xytext=(0, -12), textcoords="offset points", fontsize=9)
     left.set(title="Until a P0 alert is acknowledged, p95", ylabel="minutes", ylim=(0, None))
     right.set(title="Acknowledged within 15 minutes", ylabel="% of P0 alerts", ylim=(0, 100))
     right.legend(frameon=False, loc="lower left")
