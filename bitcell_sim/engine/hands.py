@@ -43,6 +43,7 @@ class SimulatedHands:
         self._mesh = simulation.mesh
         deployment = simulation.scenario.deployment
         self._ids = [node.id for node in deployment.node]
+        cores = deployment.hardware.cores
         self._regions = {
             region.name: [i for i, node in enumerate(deployment.node) if node.region == region.name]
             for region in deployment.region
@@ -56,7 +57,7 @@ class SimulatedHands:
             "final-age": self._final_age_s,
             "pending": lambda nodes: float(max(self._pending(node) for node in nodes)),
             "served": lambda nodes: float(sum(simulation.balancing.serves(node) for node in nodes)),
-            "cores-left": lambda nodes: min(self._mesh.nodes[node].machine.cores for node in nodes),
+            "cores-left": lambda nodes: min(self._mesh.nodes[node].machine.cores for node in nodes) / cores,
             "offenders": lambda nodes: float(len(self._offenders() & set(nodes))),
         }
 

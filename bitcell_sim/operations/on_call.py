@@ -7,6 +7,7 @@ they read and do goes through :class:`Hands`, so the same people work on a simul
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -147,8 +148,10 @@ class People:
         self._runbooks = runbooks or {}
         self._hands = hands
         self._responses: dict[str, Response] = {response.severity: response for response in settings.response}
-        self._attention = [simpy.PriorityResource(env) for _ in settings.person]
-        self._told: list[list[tuple[float, bool]]] = [[] for _ in settings.person]
+        # Work on messages and tickets stops for a page, and goes on beside it here: they are queues of their own.
+        self._pages = [simpy.PriorityResource(env) for _ in settings.person]
+        self._rest = [simpy.PriorityResource(env) for _ in settings.person]
+        self._told: list[list[tuple[float, ...]]] = [[] for _ in settings.person]
         self.responses: list[ResponseRecord] = []
         self.actions: list[ActionRecord] = []
 
@@ -204,7 +207,8 @@ class People:
         """Probability that a person answers at once, from how often alarms were real."""
         trust = self._settings.trust
         since_s = at_s - trust.memory_days * rota.DAY_S
-        known = [real for told_s, real in self._told[person] if since_s <= told_s < at_s]
+        told = self._told[person]
+        known = [real for _, real in told[bisect_left(told, (since_s,)) : bisect_left(told, (at_s,))]]
         total = trust.prior_count + len(known)
         reliability = (trust.prior_count + sum(known)) / total if total else 1.0
         return 1.0 - trust.matching * (1.0 - reliability)
@@ -227,12 +231,13 @@ class People:
     def _handle(self, notice: Notice) -> Steps:
         yield self._env.timeout(seconds_to_ns(notice.at_s))
         answer = self.answer(notice)
-        self._told[answer.person].append((self._starts_s + notice.at_s, notice.real))
+        insort(self._told[answer.person], (self._starts_s + notice.at_s, notice.real))
         state = rota.state(self._settings.rotation, self._settings.person[answer.person], answer.at_s)
         yield from self._until(answer.at_s - self._starts_s)
         acknowledged_s = self._now_s()
         priority = int(notice.severity[1:])
-        with self._attention[answer.person].request(priority=priority) as turn:
+        queues = self._pages if self._responses[notice.severity].channel == "page" else self._rest
+        with queues[answer.person].request(priority=priority) as turn:
             yield turn
             started_s = self._now_s()
             mitigated_s, outcome = yield from self._work(notice, self._settings.person[answer.person].name)

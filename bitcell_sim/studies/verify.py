@@ -18,6 +18,8 @@ from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure, name_of
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.proof_rows import memory_gb
+from bitcell_sim.studies.response import PREFIX as RESPONSES
+from bitcell_sim.studies.response import is_response, response_row
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Progress = Callable[[str, int, int], None]
@@ -149,11 +151,13 @@ def chosen(scenario: Scenario, request: Request) -> list[Target]:
 
 
 def is_extra(target: Target) -> bool:
-    """Whether a row is left out where only the documents' targets are asked for: chaos tests and resources."""
-    return is_chaos(target) or target.id.startswith(resource_rows.PREFIX)
+    """Whether a row is left out where only the documents' targets are asked for: chaos tests, people, resources."""
+    return is_chaos(target) or is_response(target) or target.id.startswith(resource_rows.PREFIX)
 
 
 def _row(target: Target, evidence: Evidence) -> Row:
+    if is_response(target):
+        return response_row(target, evidence)
     return chaos_row(target, evidence) if is_chaos(target) else make_row(target, evidence)
 
 
@@ -167,7 +171,8 @@ def _own_limit(target: Target, scenario: Scenario) -> Target:
 def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
     broken = [target for target in rows_of if is_chaos(target)]
-    kinds = {kind for target in rows_of if target not in broken for kind in maker_of(target.id)[1]}
+    meshed = [target for target in rows_of if target not in broken and not is_response(target)]
+    kinds = {kind for target in meshed for kind in maker_of(target.id)[1]}
     limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
     counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
     steady = [
@@ -183,7 +188,7 @@ def _changes(
     rows: Sequence[Row], scenario: Scenario, request: Request, run: Callable[[str, Sequence[Task]], list[Measurement]]
 ) -> dict[str, list[remedies.Change]]:
     """What was tried for each failing row."""
-    failing = [row for row in rows if row.verdict == "fail"]
+    failing = [row for row in rows if row.verdict == "fail" and not row.id.startswith(RESPONSES)]
     variant = _each_once(request.variant)
     tried = {row.id: remedies.candidates(row, scenario, variant) for row in failing}
     size = replace(

@@ -137,6 +137,10 @@ def test_targets_are_the_document_s_limits() -> None:
         "chaos.resource_exhaustion": ("<", 120, "s"),
         "chaos.packet_loss": ("<", 120, "s"),
         "chaos.byzantine_node": ("<", 120, "s"),
+        "monitoring.response.critical": ("<", 15, "min"),
+        "monitoring.response.high": ("<", 30, "min"),
+        "monitoring.response.medium": ("<", 120, "min"),
+        "monitoring.response.low": ("<=", 1, "business days"),
     }
 
 

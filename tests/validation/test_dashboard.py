@@ -1,4 +1,4 @@
-"""The dashboard and the load balancer's file: taken by the programs they are for, in step with the models, with data."""
+"""The dashboard and the load balancer's file: taken by their programs, in step with the models, with data."""
 
 from __future__ import annotations
 
