@@ -23,7 +23,8 @@ seconds; hourly snapshots cost a few dollars.
 Limits
 ------
 A snapshot is taken to be whole and tested; who decides that a disaster is one is not in the time. Snapshots hold
-blocks, not pools. Costs are list prices; a snapshot stores what has changed since the one before, once, and one copy of it all.
+blocks, not pools. Costs are list prices; a snapshot stores what has changed since the
+one before, once, and one copy of it all.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ def verdict(found: Sequence[Loss], made: Sequence[Plan], bytes_per_s: float) -> 
     hourly, standby = made[2], made[3]
     lines.append(
         f"Verdict: no final transaction is lost with {', '.join(loss.name for loss in survived)}; with one region"
-        f" blocks go on after {found[1].back_s:.0f} s. If all disks go, a snapshot an hour loses up to {_time(hourly.rpo_s)}"
+        f" blocks go on after {found[1].back_s:.0f} s. If all disks go, a snapshot an hour loses"
+        f" up to {_time(hourly.rpo_s)}"
         f" and is back after {_time(hourly.rto_s)}, for {hourly.month_usd:.2f} dollars a month; a standby loses a round"
         f" for {standby.month_usd:.0f}."
     )

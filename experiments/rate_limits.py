@@ -9,8 +9,8 @@ Setup
 -----
 The deployment ``rc3``, ten transactions a second, a surge of ten times that from minute 5 to minute 15, and half an
 hour to work off. Limits (``load_balancer.rate_limit_per_s``, a burst of ten) of 2, 3, 4, 5 and 8 requests a second at
-each balancer. Counted over what was sent in the surge: how much is let in, how much becomes final by the end, and how long
-that took; and how long those wait who send in the ten minutes after it.
+each balancer. Counted over what was sent in the surge: how much is let in, how much becomes final by the end, and
+how long that took; and how long those wait who send in the ten minutes after it.
 
 Answer
 ------

@@ -135,7 +135,8 @@ def verdict(noticed: dict[bool, float]) -> str:
         f"Verdict: with all seven on spot machines taken at {RATES[0].name} the network is up {today:.4%}"
         f" ({down_min(today):.1f} minutes down a month, {down_min(without):.1f} without), for {cost_usd(7):.0f}"
         f" instead of {cost_usd(0):.0f} dollars a month. Taken once a day, a region's together, at most {max(daily)} of"
-        f" them may be. A notice that is used saves {noticed[False] - noticed[True]:.0f} of {noticed[False]:.0f} failed requests."
+        f" them may be. A notice that is used saves {noticed[False] - noticed[True]:.0f} of"
+        f" {noticed[False]:.0f} failed requests."
     )
     return "\n".join(lines)
 
