@@ -16,9 +16,9 @@ RPC nodes by arithmetic: core-seconds of checking a transaction, over the cores 
 
 Answer
 ------
-The printed verdict, and docs/figures/autoscaling.png. In short: three machines that stand by have a block's proofs ready
-before the next block. A group that starts machines when they are needed never has, as the start takes as long as a
-round, and it saves nothing: the next proofs come before an idle machine is stopped. RPC nodes need no scaling: one
+The printed verdict, and docs/figures/autoscaling.png. In short: three machines that stand by have a block's proofs
+ready before the next block. A group that starts machines when they are needed has not, as the start takes as long as a
+round; one that stops them only after a minute never stops any, and costs the same. RPC nodes need no scaling: one
 checks tens of thousands of transactions a second.
 
 Limits
@@ -175,12 +175,12 @@ def verdict(served: Sequence[Served], each_s: float, spacing_s: float) -> str:
     good = [row for row in served if row.wait_s < spacing_s]
     fixed = min((row for row in good if row.name == "standing by"), key=lambda row: row.month_usd, default=None)
     group = min((row for row in good if row.name != "standing by"), key=lambda row: row.month_usd, default=None)
-    said = "no fixed number" if fixed is None else f"{fixed.machines} machines for {fixed.month_usd:.0f} dollars a month"
+    said = "no number" if fixed is None else f"{fixed.machines} machines for {fixed.month_usd:.0f} dollars a month"
     other = "none" if group is None else f"{group.machines}, {group.name}, for {group.month_usd:.0f}"
     lines.append(
         f"Verdict: proofs are there before the next block with {said} standing by, with a group that scales: {other}."
-        f" A node's RPC checks {rpc_limit_tps():,.0f} transactions a second, {rpc_limit_tps() / 100:,.0f} times the target:"
-        " to scale it saves and wins nothing."
+        f" A node's RPC checks {rpc_limit_tps():,.0f} transactions a second, {rpc_limit_tps() / 100:,.0f} times the"
+        " target: to scale it saves and wins nothing."
     )
     return "\n".join(lines)
 
@@ -202,7 +202,8 @@ def draw(served: Sequence[Served], spacing_s: float) -> LabFigure:
                 at = (row.month_usd, row.wait_s)
                 axes.annotate(f"{row.machines}", at, (5, 5), textcoords="offset points", fontsize=8, color=colour)
         axes.axhline(spacing_s, color=INK, linestyle="--", linewidth=1.2)
-        axes.text(max(row.month_usd for row in served), spacing_s, "the next block", va="bottom", ha="right", fontsize=8.5)
+        right = max(row.month_usd for row in served)
+        axes.text(right, spacing_s, "the next block", va="bottom", ha="right", fontsize=8.5)
         axes.set_yscale("log")
         axes.set_ylim(10, None)
         axes.set_xlabel("dollars a month (number: machines at most)")

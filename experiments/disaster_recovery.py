@@ -9,21 +9,22 @@ Setup
 -----
 In the mesh: one node, one region, and all seven machines lost for ten minutes, ten transactions a second; counted are
 transactions that were final before and are so no longer, accepted ones that are lost, and the time until the next block
-is final. On paper, for a disaster that takes all seven disks: no backup; snapshots once a day and once an hour, copied
-to another region; a standby node outside, which follows the chain. A snapshot loses what came after it; the standby what
+is final. On paper, for a disaster that takes all seven disks: no backup; snapshots a day and an hour apart, copied to
+another region; a standby node outside, which follows the chain. A snapshot loses what came after it; the standby what
 it had not yet seen final. Back is who has new machines (the deployment's repair of a host), the snapshot read
 (``models/prices``: MB a second) and the process started. The chain grows as in the runs; it is taken to be a year old.
 
 Answer
 ------
 The printed verdict, and docs/figures/disaster_recovery.png. In short: replication over seven nodes is the backup for
-anything that leaves five of them; no final transaction is ever lost there. For the rest a standby costs most and loses
+anything that leaves one disk; no final transaction is ever lost there. For the rest a standby costs most and loses
 seconds; hourly snapshots cost a few dollars.
 
 Limits
 ------
-A snapshot is taken to be whole and tested; who decides that a disaster is one is not in the time. Snapshots hold blocks,
-not pools. Costs are list prices; a snapshot stores what has changed since the one before, once, and one copy of it all.
+A snapshot is taken to be whole and tested; who decides that a disaster is one is not in the time. Snapshots hold
+blocks, not pools. Costs are list prices; a snapshot stores what has changed since the
+one before, once, and one copy of it all.
 """
 
 from __future__ import annotations
@@ -97,17 +98,13 @@ def losses(replications: int) -> tuple[list[Loss], float]:
     """Losses in the mesh, and bytes of final blocks a second."""
     cases: dict[str, tuple[Fault, ...]] = {
         "one node": (_host("us-east-1"),),
-        "one region (2 nodes)": (
-            RegionLoss(kind="region-loss", region="us-east", start_s=START_S, duration_s=HELD_S),
-        ),
+        "one region (2 nodes)": (RegionLoss(kind="region-loss", region="us-east", start_s=START_S, duration_s=HELD_S),),
         "all seven machines": tuple(_host(node.id) for node in SCENARIO.deployment.node),
     }
     found, bytes_per_s = [], []
     for name, faults in cases.items():
         update = {"fault": faults, "duration_s": START_S + HELD_S + AFTER_S}
-        runs = bitcell_sim.replicate(
-            SCENARIO.model_copy(update=update), replications=replications, measure=_observe
-        )
+        runs = bitcell_sim.replicate(SCENARIO.model_copy(update=update), replications=replications, measure=_observe)
         final, accepted, back, rate = (float(np.mean(column)) for column in zip(*runs, strict=True))
         found.append(Loss(name, final, accepted, back))
         bytes_per_s.append(rate)
@@ -160,16 +157,18 @@ def verdict(found: Sequence[Loss], made: Sequence[Plan], bytes_per_s: float) -> 
     ]
     lines.append(f"on paper, all disks lost, a chain of {bytes_per_s * YEAR_S / GB:.0f} GB (a year):")
     lines += [
-        f"  {plan.name:28} RPO {_time(plan.rpo_s):>10}, RTO {_time(plan.rto_s):>8}, {plan.month_usd:7.2f} dollars a month"
+        f"  {plan.name:28} RPO {_time(plan.rpo_s):>10}, RTO {_time(plan.rto_s):>8},"
+        f" {plan.month_usd:7.2f} dollars a month"
         for plan in made
     ]
     survived = [loss for loss in found if loss.final_lost == 0.0]
     hourly, standby = made[2], made[3]
     lines.append(
-        f"Verdict: no final transaction is lost with {', '.join(loss.name for loss in survived)}; with one region blocks"
-        f" go on after {found[1].back_s:.0f} s. If all disks go, a snapshot an hour loses up to {_time(hourly.rpo_s)} and"
-        f" is back after {_time(hourly.rto_s)}, for {hourly.month_usd:.2f} dollars a month; a standby loses a round for"
-        f" {standby.month_usd:.0f}."
+        f"Verdict: no final transaction is lost with {', '.join(loss.name for loss in survived)}; with one region"
+        f" blocks go on after {found[1].back_s:.0f} s. If all disks go, a snapshot an hour loses"
+        f" up to {_time(hourly.rpo_s)}"
+        f" and is back after {_time(hourly.rto_s)}, for {hourly.month_usd:.2f} dollars a month; a standby loses a round"
+        f" for {standby.month_usd:.0f}."
     )
     return "\n".join(lines)
 
@@ -198,9 +197,9 @@ def draw(made: Sequence[Plan]) -> LabFigure:
             axes.plot(x, plan.rto_s, marker=marker, markersize=10, color=colour, linestyle="none")
             right = x > 1e5
             words = f"{plan.name}\n{plan.month_usd:.2f} $ a month"
-            offset, align = ((-9, 0), "right") if right else ((9, 0), "left")
-            offset = (offset[0], 20) if plan is made[2] else offset
-            axes.annotate(words, (x, plan.rto_s), offset, textcoords="offset points", va="center", ha=align, fontsize=8.5)
+            offset, align = (-9 if right else 9, 20 if plan is made[2] else 0), "right" if right else "left"
+            at = (x, plan.rto_s)
+            axes.annotate(words, at, offset, textcoords="offset points", va="center", ha=align, fontsize=8.5)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks([60, 3600, 86_400, YEAR_S], ["1 min", "1 h", "1 day", "all of it"])

@@ -7,10 +7,10 @@ a second come for ten minutes: without a limit, and with one at each of the four
 
 Setup
 -----
-The deployment ``rc3``, ten transactions a second, a surge of ten times that from minute 5 to minute 15, and half an hour
-to work off. Limits (``load_balancer.rate_limit_per_s``, a burst of ten) of 2, 3, 4, 5 and 8 requests a second at each
-balancer. Counted over what was sent in the surge: how much is let in, how much becomes final by the end, and how long
-that took; and how long those wait who send in the ten minutes after it.
+The deployment ``rc3``, ten transactions a second, a surge of ten times that from minute 5 to minute 15, and half an
+hour to work off. Limits (``load_balancer.rate_limit_per_s``, a burst of ten) of 2, 3, 4, 5 and 8 requests a second at
+each balancer. Counted over what was sent in the surge: how much is let in, how much becomes final by the end, and
+how long that took; and how long those wait who send in the ten minutes after it.
 
 Answer
 ------
@@ -122,10 +122,10 @@ def verdict(found: dict[float | None, list[Outcome]]) -> str:
         return "\n".join(lines)
     kept = found[least]
     lines.append(
-        f"Verdict: with {least:g} requests a second at each balancer {mean(kept, 'final'):.0%} of the surge becomes final,"
-        f" 95 % of what is let in within {mean(kept, 'wait_s'):.0f} s; without a limit {mean(none, 'final'):.0%}, within"
-        f" {mean(none, 'wait_s'):.0f} s, and those who come after it wait {mean(none, 'later_s'):.0f} s instead of"
-        f" {mean(kept, 'later_s'):.0f}."
+        f"Verdict: with {least:g} requests a second at each balancer {mean(kept, 'final'):.0%} of the surge becomes"
+        f" final, 95 % of what is let in within {mean(kept, 'wait_s'):.0f} s; without a limit"
+        f" {mean(none, 'final'):.0%}, within {mean(none, 'wait_s'):.0f} s, and those who come after it wait"
+        f" {mean(none, 'later_s'):.0f} s instead of {mean(kept, 'later_s'):.0f}."
     )
     return "\n".join(lines)
 

@@ -133,9 +133,9 @@ def verdict(found: dict[tuple[Way, bool], list[Outcome]]) -> str:
     one, whole = WAYS[0], WAYS[4]
     lines.append(
         f"Verdict: one at a time, drained, upgrades all seven in {(one.end_s - START_S) / 60:.0f} minutes with"
-        f" {failed(found[one, True]):.2%} of the requests failed ({failed(found[one, False]):.1%} undrained) and at most"
-        f" {gap(found[one, True]):.0f} s between blocks; all at once {failed(found[whole, False]):.0%} fail and it is"
-        f" {gap(found[whole, False]):.0f} s. Blue and green has {undisturbed:.0f} s and"
+        f" {failed(found[one, True]):.2%} of the requests failed ({failed(found[one, False]):.1%} undrained) and"
+        f" at most {gap(found[one, True]):.0f} s between blocks; all at once {failed(found[whole, False]):.0%} fail and"
+        f" it is {gap(found[whole, False]):.0f} s. Blue and green has {undisturbed:.0f} s and"
         f" {failed(found[WAYS[-1], True]):.2%}, for {WAYS[-1].extra_machines * prices.node.hour_usd:.2f} dollars."
     )
     return "\n".join(lines)

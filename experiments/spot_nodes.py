@@ -8,8 +8,8 @@ network misses its 99.9 %, and does the notice help?
 Setup
 -----
 The closed form behind the uptime target (``bitcell_sim.analysis.availability_theory``) with further faults: each spot
-node is taken at a rate of its own (5 % a month by the price list; also 50 % a month, and once a day), and, which is the
-worse case, all spot nodes of a region at once, at the same rate. A taken node is back after the deployment's repair of a
+node is taken at a rate of its own (5 % a month by the price list; also 50 %, and once a day), and, which is the worse
+case, all spot nodes of a region at once, at the same rate. A taken node is back after the deployment's repair of a
 host (a median of six minutes), or two minutes sooner where the notice is used to start the next machine. Money: list
 prices of machines (``models/prices``). One notice is also simulated in the mesh, used (drained) and not.
 
@@ -36,8 +36,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bitcell_sim
-from bitcell_sim.analysis.availability_theory import MONTH_H, Component, build_mesh, steady_availability
-from bitcell_sim.chain.finality import quorum_stake
+from bitcell_sim.analysis.availability_mesh import MONTH_H, Component, build_mesh
+from bitcell_sim.analysis.availability_theory import steady_availability
 from bitcell_sim.config.loader import load_prices
 from bitcell_sim.config.schema import Drain, NodeFault
 
@@ -75,8 +75,7 @@ def availability(spot: int, rate: Rate, *, together: bool, noticed: bool) -> flo
     deployment = SCENARIO.deployment
     names = [region.name for region in deployment.region]
     home = [names.index(node.region) for node in deployment.node]
-    stakes = [node.stake for node in deployment.node]
-    mesh = build_mesh(SCENARIO.fault_rates, home, -(-quorum_stake(stakes) // max(stakes)))
+    mesh = build_mesh(deployment, SCENARIO.fault_rates)
     chosen = ORDER[:spot]
     repair_s = deployment.recovery.host_repair_median_s - (PRICES.spot.notice_s if noticed else 0.0)
     groups = [tuple(node for node in chosen if home[node] == region) for region in sorted(set(home))]
@@ -101,16 +100,15 @@ def one_notice(replications: int) -> dict[bool, float]:
 
     def failed(run: Run) -> int:
         frame = run["transactions"]
-        return int((frame["request"][frame["submitted_ms"].between(START_S * 1e3, (START_S + 600.0) * 1e3)] != "ok").sum())
+        asked = frame["submitted_ms"].between(START_S * 1e3, (START_S + 600.0) * 1e3)
+        return int((frame["request"][asked] != "ok").sum())
 
     found = {}
     for used in (False, True):
         loss = NodeFault(kind="host-loss", node="us-east-1", start_s=gone_s, duration_s=240.0)
         drain = Drain(kind="drain", target="us-east-1", start_s=START_S, duration_s=PRICES.spot.notice_s + 400.0)
         update = {"fault": (loss, drain) if used else (loss,), "duration_s": RUN_S}
-        runs = bitcell_sim.replicate(
-            SCENARIO.model_copy(update=update), replications=replications, measure=failed
-        )
+        runs = bitcell_sim.replicate(SCENARIO.model_copy(update=update), replications=replications, measure=failed)
         found[used] = sum(runs) / len(runs)
     return found
 
@@ -132,11 +130,12 @@ def verdict(noticed: dict[bool, float]) -> str:
         lines.append(f"  {' '.join(cells)}  {rate.name}")
     daily = [k for k in range(8) if availability(k, RATES[2], together=True, noticed=True) >= LIMIT]
     today = availability(7, RATES[0], together=True, noticed=False)
+    without = availability(0, RATES[0], together=True, noticed=False)
     lines.append(
         f"Verdict: with all seven on spot machines taken at {RATES[0].name} the network is up {today:.4%}"
-        f" ({down_min(today):.1f} minutes down a month, {down_min(availability(0, RATES[0], together=True, noticed=False)):.1f}"
-        f" without), for {cost_usd(7):.0f} instead of {cost_usd(0):.0f} dollars a month. Taken once a day, a region's"
-        f" together, at most {max(daily)} of them may be. A notice that is used saves {noticed[False] - noticed[True]:.0f} of"
+        f" ({down_min(today):.1f} minutes down a month, {down_min(without):.1f} without), for {cost_usd(7):.0f}"
+        f" instead of {cost_usd(0):.0f} dollars a month. Taken once a day, a region's together, at most {max(daily)} of"
+        f" them may be. A notice that is used saves {noticed[False] - noticed[True]:.0f} of"
         f" {noticed[False]:.0f} failed requests."
     )
     return "\n".join(lines)
@@ -184,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draw().savefig(options.out / FIGURE, dpi=150)
     lines = ["rate,together,noticed,spot_nodes,usd_per_month,availability"]
     lines += [
-        f"{rate.name},{together},{used},{k},{cost_usd(k):.2f},{availability(k, rate, together=together, noticed=used):.8f}"
+        f"{rate.name},{together},{used},{k},{cost_usd(k):.2f},"
+        f"{availability(k, rate, together=together, noticed=used):.8f}"
         for rate in RATES
         for together in (False, True)
         for used in (False, True)

@@ -10,8 +10,9 @@ Setup
 Every design within reach is predicted (``bitcell_sim.studies.search``): the battle engine, the phases of a round, the
 cap and gas limit of a block, cores, memory, the proof and its prover, restarts, and every placement of the four regions
 that the measured matrices of three providers know. Kept are the designs that no other beats in targets met, settings
-changed and size (doublings: logarithms of the factors by which settings change). Of this front RC3 itself, the designs of one setting and the best one are then run and judged as
-``verify`` does, the best one with its chaos tests, too. The deployment ``rc3-tuned`` is the best one.
+changed and size (doublings: logarithms of the factors by which settings change). Of this front RC3 itself, the designs
+of one setting and the best one are then run and judged as ``verify`` does, the best one with its chaos tests, too. The
+deployment ``rc3-tuned`` is the best one.
 
 Answer
 ------
@@ -81,16 +82,15 @@ def verdict(found: Search, confirmed: Sequence[Confirmed]) -> str:
             said = f"; run: {len(entry.rows) - len(entry.wrong)} of {len(entry.rows)} rows as predicted{doubt}"
         change = tuned.change
         words = change.words or "as it stands"
-        lines.append(
-            f"  {len(tuned.met):2} targets, {change.settings} settings, {change.doublings:4.1f} doublings: {words}{said}"
-        )
+        size = f"{change.settings} settings, {change.doublings:4.1f} doublings"
+        lines.append(f"  {len(tuned.met):2} targets, {size}: {words}{said}")
     lines += ["out of reach:", *(f"  {row.sentence}" for row in found.out_of_reach)]
     best = found.best
     own = found.front[0]
     lines.append(
-        f"Verdict: {best.change.settings} changed settings let RC3 meet {len(best.met)} of the predicted targets instead"
-        f" of {len(own.met)}: {best.change.words}. No placement of its regions, of {found.placed}, meets the other"
-        f" {len(found.out_of_reach)}: {', '.join(row.target for row in found.out_of_reach)}."
+        f"Verdict: {best.change.settings} changed settings let RC3 meet {len(best.met)} of the predicted targets"
+        f" instead of {len(own.met)}: {best.change.words}. No placement of its regions, of {found.placed},"
+        f" meets the other {len(found.out_of_reach)}: {', '.join(row.target for row in found.out_of_reach)}."
     )
     return "\n".join(lines)
 
@@ -156,7 +156,8 @@ def _front(axes: Any, found: Search, confirmed: Sequence[Confirmed]) -> None:
 
 
 def _latency(axes: Any, rows: Sequence[Nearest]) -> None:
-    from bitcell_sim.report.charts import GREEN, INK, MARKS, ORANGE
+    from bitcell_sim.report.charts import GREEN, INK, ORANGE
+    from bitcell_sim.report.row_text import MARKS
 
     for place, row in enumerate(rows):
         colour = GREEN if row.met else ORANGE
@@ -184,10 +185,10 @@ def write_table(found: Search, confirmed: Sequence[Confirmed], path: Path) -> No
         said = "" if entry is None else str(not entry.wrong)
         words = change.words or "as it stands"
         lines.append(f'design,"{words}",{change.settings},{change.doublings:.4f},{len(tuned.met)},,,,{said}')
-    for row in found.nearest:
-        lines.append(
-            f'latency,"{row.target}: {row.words}",,,{row.met},{row.limit_ms:g},{row.p95_ms:.3f},{row.floor_ms:.3f},'
-        )
+    lines += [
+        f'latency,"{row.target}: {row.words}",,,{row.met},{row.limit_ms:g},{row.p95_ms:.3f},{row.floor_ms:.3f},'
+        for row in found.nearest
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -137,10 +137,9 @@ class PlainPlane:
         _, self._rpc_key, self._answer_key, self._gossip_key = plane_keys(seed)
         self._node_count = len(scenario.deployment.node)
         self._transactions: list[Transaction] = []
-        self._price: list[int] = []
+        self._price, self._gas = list[int](), list[int]()
         capacity, keyed = scenario.protocol.mempool.capacity, scenario.protocol.quirks.price_second_key
         self._pools = [PlainPool(capacity, self._price, keyed) for _ in range(self._node_count)]
-        self._gas: list[int] = []
         self._sent_bytes, self._received_bytes = [0] * self._node_count, [0] * self._node_count
         self.accepted_count = 0
         self._feeder = env.process(self._feed())

@@ -1,4 +1,4 @@
-"""Where a deployment's regions could stand: every placement that the measured matrices know, against its latency limits.
+"""Where a deployment's regions could stand: all placements that the matrices know, against its latency limits.
 
 A placement names one cloud region of one provider for each region of the deployment: its own, or one of the
 alternatives that the deployment lists as the same part of the world. The 95th percentile of a pair is taken from the

@@ -332,13 +332,14 @@ def _all(rules: Sequence[Meets]) -> Meets:
     """Accept designs that every rule accepts."""
 
     def meets(points: ProofPoints, machines: Machines) -> Flags:
-        return np.logical_and.reduce([rule(points, machines) for rule in rules])
+        good: Flags = np.logical_and.reduce([rule(points, machines) for rule in rules])
+        return good
 
     return meets
 
 
 def _met_by(constants: ProofConstants, design: Design, rules: Mapping[str, Meets]) -> frozenset[str]:
-    """Targets that a design of proofs meets; a proof that does not fit is killed, so that its time counts for nothing."""
+    """Targets that a design of proofs meets; a proof that does not fit is killed, whatever its time."""
     cores = np.array([design.cores])
     grid, steps = np.array([design.grid]), np.array([design.steps])
     points = proof_points(constants, design.circuit, design.prover, grid, steps, cores, design.depth)

@@ -1,4 +1,4 @@
-"""Every command of the tutorial and the how-tos is one of this program, with options that it has; the tutorial's run."""
+"""Every command of the tutorial and the how-tos is one of this program, with its options; the tutorial's are run."""
 
 from __future__ import annotations
 
@@ -80,4 +80,5 @@ def test_a_slip_is_told_as_the_tutorial_says(tmp_path: Path) -> None:
     (tmp_path / "two-troubles.toml").write_text(scenario.replace("region =", "regoin ="), encoding="utf-8")
     done = run("validate two-troubles.toml", tmp_path)
     assert done.returncode == 64
-    assert "regoin" in done.stderr and "region" in done.stderr
+    assert "regoin" in done.stderr
+    assert "region" in done.stderr
