@@ -104,3 +104,38 @@ def test_the_kept_years_are_those_of_the_closed_form_and_of_their_page() -> None
     assert unseen
     assert all(float(row["ci_high"]) > 0.0 for row in unseen)
     assert "5.81 minutes a month" in line
+
+
+def kept(name: str) -> list[dict[str, str]]:
+    with (ROOT / "docs" / "figures" / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def answer(script: str) -> str:
+    (line,) = [line for line in PAGE.splitlines() if script in line]
+    return line
+
+
+def test_the_kept_ways_back_are_mostly_the_restart() -> None:
+    rows = {(row["case"], row["stage"]): row for row in kept("node_recovery")}
+    crash = {stage: float(row["p95_s"]) for (case, stage), row in rows.items() if case == "process crash"}
+    assert crash["process"] < crash["recovered"] < crash["process"] + 1.0
+    assert f"{crash['recovered']:.1f} s at p95" in answer("node_recovery.py")
+    assert float(rows["machine lost", "recovered"]["median_s"]) > 60.0
+    # Both fetch the same blocks' successors; only what was in memory has to be fetched from the first one on.
+    on_disk, in_memory = (
+        float(row["median_s"]) for (case, stage), row in rows.items() if "200 blocks" in case and stage == "synced"
+    )
+    assert on_disk + 0.5 < in_memory
+
+
+def test_the_kept_splits_stall_only_without_a_quorum() -> None:
+    rows = kept("partition")
+    for row in rows:
+        stalls = row["split"].startswith("3 against 4")
+        assert (float(row["final_blocks"]) == 0.0) == stalls
+        if not stalls:
+            assert float(row["chain_p95_s"]) < 60.0  # a round
+    grown = [float(row["chain_p95_s"]) for row in rows if row["split"] == "3 against 4"]
+    assert grown == sorted(grown)
+    assert f"{grown[-1]:.0f} s after 20" in answer("partition.py")
