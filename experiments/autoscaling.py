@@ -175,7 +175,9 @@ def verdict(served: Sequence[Served], each_s: float, spacing_s: float) -> str:
     good = [row for row in served if row.wait_s < spacing_s]
     fixed = min((row for row in good if row.name == "standing by"), key=lambda row: row.month_usd, default=None)
     group = min((row for row in good if row.name != "standing by"), key=lambda row: row.month_usd, default=None)
-    said = "no fixed number" if fixed is None else f"{fixed.machines} machines for {fixed.month_usd:.0f} dollars a month"
+    said = (
+        "no fixed number" if fixed is None else f"{fixed.machines} machines for {fixed.month_usd:.0f} dollars a month"
+    )
     other = "none" if group is None else f"{group.machines}, {group.name}, for {group.month_usd:.0f}"
     lines.append(
         f"Verdict: proofs are there before the next block with {said} standing by, with a group that scales: {other}."
@@ -202,7 +204,9 @@ def draw(served: Sequence[Served], spacing_s: float) -> LabFigure:
                 at = (row.month_usd, row.wait_s)
                 axes.annotate(f"{row.machines}", at, (5, 5), textcoords="offset points", fontsize=8, color=colour)
         axes.axhline(spacing_s, color=INK, linestyle="--", linewidth=1.2)
-        axes.text(max(row.month_usd for row in served), spacing_s, "the next block", va="bottom", ha="right", fontsize=8.5)
+        axes.text(
+            max(row.month_usd for row in served), spacing_s, "the next block", va="bottom", ha="right", fontsize=8.5
+        )
         axes.set_yscale("log")
         axes.set_ylim(10, None)
         axes.set_xlabel("dollars a month (number: machines at most)")

@@ -97,17 +97,13 @@ def losses(replications: int) -> tuple[list[Loss], float]:
     """Losses in the mesh, and bytes of final blocks a second."""
     cases: dict[str, tuple[Fault, ...]] = {
         "one node": (_host("us-east-1"),),
-        "one region (2 nodes)": (
-            RegionLoss(kind="region-loss", region="us-east", start_s=START_S, duration_s=HELD_S),
-        ),
+        "one region (2 nodes)": (RegionLoss(kind="region-loss", region="us-east", start_s=START_S, duration_s=HELD_S),),
         "all seven machines": tuple(_host(node.id) for node in SCENARIO.deployment.node),
     }
     found, bytes_per_s = [], []
     for name, faults in cases.items():
         update = {"fault": faults, "duration_s": START_S + HELD_S + AFTER_S}
-        runs = bitcell_sim.replicate(
-            SCENARIO.model_copy(update=update), replications=replications, measure=_observe
-        )
+        runs = bitcell_sim.replicate(SCENARIO.model_copy(update=update), replications=replications, measure=_observe)
         final, accepted, back, rate = (float(np.mean(column)) for column in zip(*runs, strict=True))
         found.append(Loss(name, final, accepted, back))
         bytes_per_s.append(rate)
@@ -200,7 +196,9 @@ def draw(made: Sequence[Plan]) -> LabFigure:
             words = f"{plan.name}\n{plan.month_usd:.2f} $ a month"
             offset, align = ((-9, 0), "right") if right else ((9, 0), "left")
             offset = (offset[0], 20) if plan is made[2] else offset
-            axes.annotate(words, (x, plan.rto_s), offset, textcoords="offset points", va="center", ha=align, fontsize=8.5)
+            axes.annotate(
+                words, (x, plan.rto_s), offset, textcoords="offset points", va="center", ha=align, fontsize=8.5
+            )
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks([60, 3600, 86_400, YEAR_S], ["1 min", "1 h", "1 day", "all of it"])

@@ -101,16 +101,16 @@ def one_notice(replications: int) -> dict[bool, float]:
 
     def failed(run: Run) -> int:
         frame = run["transactions"]
-        return int((frame["request"][frame["submitted_ms"].between(START_S * 1e3, (START_S + 600.0) * 1e3)] != "ok").sum())
+        return int(
+            (frame["request"][frame["submitted_ms"].between(START_S * 1e3, (START_S + 600.0) * 1e3)] != "ok").sum()
+        )
 
     found = {}
     for used in (False, True):
         loss = NodeFault(kind="host-loss", node="us-east-1", start_s=gone_s, duration_s=240.0)
         drain = Drain(kind="drain", target="us-east-1", start_s=START_S, duration_s=PRICES.spot.notice_s + 400.0)
         update = {"fault": (loss, drain) if used else (loss,), "duration_s": RUN_S}
-        runs = bitcell_sim.replicate(
-            SCENARIO.model_copy(update=update), replications=replications, measure=failed
-        )
+        runs = bitcell_sim.replicate(SCENARIO.model_copy(update=update), replications=replications, measure=failed)
         found[used] = sum(runs) / len(runs)
     return found
 

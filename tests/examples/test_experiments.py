@@ -139,3 +139,22 @@ def test_the_kept_splits_stall_only_without_a_quorum() -> None:
     grown = [float(row["chain_p95_s"]) for row in rows if row["split"] == "3 against 4"]
     assert grown == sorted(grown)
     assert f"{grown[-1]:.0f} s after 20" in answer("partition.py")
+
+
+def test_the_kept_delays_are_graceful_where_it_says_so() -> None:
+    rows = {(float(row["offered_tps"]), int(row["added_ms"])): row for row in kept("high_latency")}
+    assert {row["violations"] for row in rows.values()} == {"0"}
+    for load in (10.0, 25.0):
+        whole, asked = (float(rows[load, added]["final_tps"]) for added in (0, 500))
+        assert asked > 0.95 * whole
+        assert float(rows[load, 1500]["final_tps"]) == 0.0
+        assert float(rows[load, 1500]["final_per_h"]) > 50.0
+    late = float(rows[10.0, 500]["p95_s"]) - float(rows[10.0, 0]["p95_s"])
+    assert f"{late:.1f} s later" in answer("high_latency.py")
+
+
+def test_the_kept_failovers_wait_for_the_chain() -> None:
+    rows = {(row["variant"], row["region"], row["part"]): float(row["p95_s"]) for row in kept("regional_failover")}
+    assert rows["as it is", "all", "clients"] < rows["as it is", "all", "chain"] < 120.0
+    assert rows["both", "all", "clients"] < 15.0
+    assert f"{rows['as it is', 'all', 'total']:.0f} s at p95" in answer("regional_failover.py")
