@@ -196,6 +196,7 @@ def draw(found: Found) -> LabFigure:
             vain.plot(x, lost, color=colour, marker=marker, markersize=5, label=split.name)
         heals.axhline(LIMIT_S, color=INK, linewidth=1.0, linestyle="--")
         heals.annotate("limit", (lengths[0], LIMIT_S), (0, 4), textcoords="offset points", fontsize="small")
+        vain.legend(loc="upper left")
         heals.set_title("Healing to the next final block, s (p95; dotted: median)")
         heals.set_ylim(bottom=0.0)
         vain.set_title("Blocks that no chain keeps (mean)")
@@ -209,7 +210,6 @@ def _dress(axes: Any, lengths: Sequence[float]) -> None:
     axes.set_xticks(lengths, [f"{at:g} s" if at < 120 else f"{at / 60:g} min" for at in lengths])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("how long the split lasted")
-    axes.legend(loc="upper left")
 
 
 def write_table(found: Found, path: Path) -> None:

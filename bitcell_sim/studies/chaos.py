@@ -99,7 +99,7 @@ def chaos(
         "seed": request.seed,
         "config_hash": config_hash(scenario),
         "latency": scenario.latency.name,
-        "alerts_why": "monitoring is not simulated yet: what an operator would have been told is not known",
+        "alerts_why": "not asked here: `bitcell-sim alerts` runs faults against the rule engine",
         "scenarios": [_as_json(verdict) for verdict in verdicts],
     }
 

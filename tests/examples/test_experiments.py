@@ -104,3 +104,57 @@ def test_the_kept_years_are_those_of_the_closed_form_and_of_their_page() -> None
     assert unseen
     assert all(float(row["ci_high"]) > 0.0 for row in unseen)
     assert "5.81 minutes a month" in line
+
+
+def kept(name: str) -> list[dict[str, str]]:
+    with (ROOT / "docs" / "figures" / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def answer(script: str) -> str:
+    (line,) = [line for line in PAGE.splitlines() if script in line]
+    return line
+
+
+def test_the_kept_ways_back_are_mostly_the_restart() -> None:
+    rows = {(row["case"], row["stage"]): row for row in kept("node_recovery")}
+    crash = {stage: float(row["p95_s"]) for (case, stage), row in rows.items() if case == "process crash"}
+    assert crash["process"] < crash["recovered"] < crash["process"] + 1.0
+    assert f"{crash['recovered']:.1f} s at p95" in answer("node_recovery.py")
+    assert float(rows["machine lost", "recovered"]["median_s"]) > 60.0
+    # Both fetch the same blocks' successors; only what was in memory has to be fetched from the first one on.
+    on_disk, in_memory = (
+        float(row["median_s"]) for (case, stage), row in rows.items() if "200 blocks" in case and stage == "synced"
+    )
+    assert on_disk + 0.5 < in_memory
+
+
+def test_the_kept_splits_stall_only_without_a_quorum() -> None:
+    rows = kept("partition")
+    for row in rows:
+        stalls = row["split"].startswith("3 against 4")
+        assert (float(row["final_blocks"]) == 0.0) == stalls
+        if not stalls:
+            assert float(row["chain_p95_s"]) < 60.0  # a round
+    grown = [float(row["chain_p95_s"]) for row in rows if row["split"] == "3 against 4"]
+    assert grown == sorted(grown)
+    assert f"{grown[-1]:.0f} s after 20" in answer("partition.py")
+
+
+def test_the_kept_delays_are_graceful_where_it_says_so() -> None:
+    rows = {(float(row["offered_tps"]), int(row["added_ms"])): row for row in kept("high_latency")}
+    assert {row["violations"] for row in rows.values()} == {"0"}
+    for load in (10.0, 25.0):
+        whole, asked = (float(rows[load, added]["final_tps"]) for added in (0, 500))
+        assert asked > 0.95 * whole
+        assert float(rows[load, 1500]["final_tps"]) == 0.0
+        assert float(rows[load, 1500]["final_per_h"]) > 50.0
+    late = float(rows[10.0, 500]["p95_s"]) - float(rows[10.0, 0]["p95_s"])
+    assert f"{late:.1f} s later" in answer("high_latency.py")
+
+
+def test_the_kept_failovers_wait_for_the_chain() -> None:
+    rows = {(row["variant"], row["region"], row["part"]): float(row["p95_s"]) for row in kept("regional_failover")}
+    assert rows["as it is", "all", "clients"] < rows["as it is", "all", "chain"] < 120.0
+    assert rows["both", "all", "clients"] < 15.0
+    assert f"{rows['as it is', 'all', 'total']:.0f} s at p95" in answer("regional_failover.py")
