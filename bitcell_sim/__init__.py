@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
+    from bitcell_sim.report.sweep import SweepTable
     from bitcell_sim.studies.balance import balance
     from bitcell_sim.studies.fights import fight, tournament, tournaments
-    from bitcell_sim.studies.lab import chaos, load_run, ping, replicate, simulate, verify
+    from bitcell_sim.studies.lab import chaos, load_run, ping, replicate, simulate, sweep, verify
     from bitcell_sim.studies.quorum import quorum_times
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "Pattern": "chain.battle",
     "Run": "report.results",
     "Scorecard": "report.scorecard",
+    "SweepTable": "report.sweep",
     "Tournament": "report.contests",
     "Tournaments": "report.contests",
     "balance": "studies.balance",
@@ -44,6 +46,7 @@ _HOMES = {
     "quorum_times": "studies.quorum",
     "replicate": "studies.lab",
     "simulate": "studies.lab",
+    "sweep": "studies.lab",
     "tournament": "studies.fights",
     "tournaments": "studies.fights",
     "verify": "studies.lab",
@@ -59,6 +62,7 @@ __all__ = [
     "Pattern",
     "Run",
     "Scorecard",
+    "SweepTable",
     "Tournament",
     "Tournaments",
     "balance",
@@ -70,6 +74,7 @@ __all__ = [
     "quorum_times",
     "replicate",
     "simulate",
+    "sweep",
     "tournament",
     "tournaments",
     "verify",

@@ -1,4 +1,4 @@
-"""What ``import bitcell_sim`` offers: simulate, replicate, verify, ping, and what was kept."""
+"""What ``import bitcell_sim`` offers: simulate, replicate, verify, sweep, ping, and what was kept."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from bitcell_sim.errors import InputError
 from bitcell_sim.report.chaos import ChaosCard
 from bitcell_sim.report.results import Run
 from bitcell_sim.report.scorecard import Scorecard
+from bitcell_sim.report.sweep import SweepTable
 from bitcell_sim.runs import batch, store
 from bitcell_sim.runs.kept import kept
 from bitcell_sim.runs.run import RunData
 from bitcell_sim.studies import chaos as chaos_tests
 from bitcell_sim.studies import verify as verifying
 from bitcell_sim.studies.ping import COUNT, pings
+from bitcell_sim.studies.sweep import SWEEPS, run_sweep
 from bitcell_sim.units import NS_PER_S, parse_duration_ns
 
 if TYPE_CHECKING:
@@ -225,6 +227,36 @@ def chaos(
     size = chaos_tests.size_of(quick, replications)
     request = chaos_tests.Request(scenario, seed, tuple(sets), latency, size, test)
     return ChaosCard(chaos_tests.chaos(request, workers=workers, scheduler=scheduler, keep=keep))
+
+
+def sweep(
+    file: str | Path,
+    *,
+    seed: int = 1,
+    out: str | Path = SWEEPS,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> SweepTable:
+    """Measure the same figures at every point of a design, or at those that are left of it.
+
+    Parameters
+    ----------
+    file : str or Path
+        The sweep's ``.toml``, or the name of one that comes with the package.
+    seed : int
+        First seed; replication i of every point has seed + i.
+    out : str or Path
+        Folder of all sweeps; what was finished there is not done again.
+    workers, scheduler
+        As for :func:`replicate`.
+
+    Returns
+    -------
+    SweepTable
+        ``.frame``, ``.means()``, ``.plot()``, ``.sensitivity()``.
+    """
+    result = run_sweep(file, seed=seed, out=out, workers=workers, scheduler=scheduler)
+    return SweepTable(result.sweep, result.frame, result.as_dict())
 
 
 def ping(
