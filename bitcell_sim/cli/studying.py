@@ -1,4 +1,4 @@
-"""Commands about many runs: sweep."""
+"""Commands about more runs than one: sweep and compare."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bitcell_sim.cli.common import EXIT_FAIL, Json, Quiet, Scheduler, Seed, Work
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: bitcell-sim sweep block-interval")(sweep)
+    app.command(epilog="Example: bitcell-sim compare runs/rc3/latest runs/node-crash/latest")(compare)
 
 
 def sweep(
@@ -62,3 +63,40 @@ def _print_sweep(table: Any, content: dict[str, Any]) -> None:
             for factor, first, total in shown.itertuples(index=False):
                 out.print(f"  {first:6.2f} alone {total:6.2f} in all  {factor}", markup=False)
     out.print(f"table: {content['table']}", markup=False)
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run folder, or runs/<scenario>/latest.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="What is compared with it.")],
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="OUT.png", help="Draw the differences.")] = None,
+    json_path: Json = None,
+) -> int:
+    """Tell what differs between two stored runs by more than chance, figure by figure."""
+    from bitcell_sim.cli.common import check_suffix, write_bytes
+    from bitcell_sim.studies.compare import compare_folders
+
+    check_suffix("--plot", plot, (".png",))
+    content = compare_folders(run_a, run_b)
+    if plot is not None:
+        from bitcell_sim.report.comparison import Comparison
+
+        write_bytes(plot, Comparison(content).plot().png())
+    if not answer(json_path, content):
+        _print_comparison(content)
+    return 0
+
+
+def _print_comparison(content: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from bitcell_sim.report.row_text import number
+
+    table = Table("", "figure", "a", "b", "b - a", "95 %", "unit")
+    for row in content["metrics"]:
+        between = "" if row["ci_low"] is None else f"{number(row['ci_low'])} to {number(row['ci_high'])}"
+        figures = [number(row[key], 4) for key in ("a", "b", "difference")]
+        table.add_row(row["verdict"], row["id"], *figures, between, row["unit"])
+    out = console()
+    out.print(table)
+    seeds = "the same seed: chance is shared" if content["same_seed"] else "other seeds: chance is not shared"
+    out.print("the runs are identical" if content["identical"] else seeds)
