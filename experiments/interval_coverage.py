@@ -51,7 +51,7 @@ from bitcell_sim.analysis.stopping import LEAST, is_precise, next_count
 
 FIGURE, TABLE = "interval_coverage.png", "interval_coverage.csv"
 BAND = (0.93, 0.97)
-TIMES, QUICK_TIMES = 2000, 120
+TIMES, QUICK_TIMES = 1000, 120
 SLOW_SHARE = 2  # kinds that take milliseconds are asked half as often
 NORMAL_P90 = 1.2815515655446004
 SLOWER = "M/M/1, a tenth slower"

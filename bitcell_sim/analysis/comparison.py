@@ -62,10 +62,14 @@ def compare_runs(a: RunData, b: RunData) -> list[Difference]:
     Parameters
     ----------
     a, b : RunData
-        Two runs; with the same seed they share their noise, and the intervals are the narrower for it.
+        Two runs. With the same seed they share their noise, so that what differs is the variant's; with other seeds no
+        difference has an interval.
 
     Notes
     -----
+    What a run draws once (its links' slow states, its clocks) is in all of it, so that nothing inside one run says how
+    much runs of other seeds differ: sets of runs do, :func:`compare_sets`.
+
     The stretch that both runs have behind their warm-ups is cut into ten windows. Leaving out one window of both runs
     at a time gives ten values, whose spread gives Student's t interval around the difference of the whole (grouped
     jackknife): for a mean these are batch means of the paired difference; ratios and quantiles are covered as well.
@@ -85,6 +89,8 @@ def compare_runs(a: RunData, b: RunData) -> list[Difference]:
         one, two = values_of(a, figure), values_of(b, figure)
         before, after = (level(figure, values, start, end) for values in (one, two))
         estimate = windowed_difference(figure.statistic, one, two, start, end - figure.margin_ms)
+        if a.seed != b.seed:
+            estimate = Estimate(estimate.measured, None, None, 0)
         found.append((name, before, after, estimate))
     return _together(found)
 

@@ -131,12 +131,12 @@ def test_replications_stop_at_the_same_number_on_any_number_of_workers() -> None
 
         return figure_of(run.data, "final_tps")
 
-    options = {"sets": ["workload.rate_tps=2"], "duration": "6min", "measure": tps, "until": 0.06}
+    options = {"sets": ["workload.rate_tps=2"], "duration": "6min", "measure": tps, "until": 0.02}
     one = bitcell_sim.replicate("rc3", replications=10, workers=1, **options)  # type: ignore[arg-type]
     assert bitcell_sim.replicate("rc3", replications=10, workers=2, **options) == one  # type: ignore[arg-type]
     assert len(one) in (15, 23, 35, 53)
-    assert is_precise(mean_interval(one), 0.06)
-    assert not is_precise(mean_interval(one[:10]), 0.06)
+    assert is_precise(mean_interval(one), 0.02)
+    assert not is_precise(mean_interval(one[:10]), 0.02)
     with pytest.raises(InputError, match="at least 10 before"):
         bitcell_sim.replicate("rc3", replications=3, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="until: an interval needs a number"):
@@ -199,12 +199,13 @@ def test_slower_battles_are_found_and_nothing_else_is_blamed(runs: dict[str, Run
     assert again["block_interval_s"] == "better"
 
 
-def test_another_seed_alone_is_no_difference(runs: dict[str, RunData]) -> None:
+def test_two_runs_of_other_seeds_cannot_tell_chance_from_change(runs: dict[str, RunData]) -> None:
     content = compare(runs["a"], runs["other seed"])
     assert not content["same_seed"]
     assert not content["identical"]
-    beyond = [row["id"] for row in content["metrics"] if row["verdict"] in ("better", "worse")]
-    assert beyond == []
+    assert {row["verdict"] for row in content["metrics"]} == {"unknown"}
+    assert {row["ci_low"] for row in content["metrics"]} == {None}
+    assert content["metrics"][0]["difference"] != 0.0
 
 
 def test_sets_of_runs_are_paired_by_seed() -> None:
@@ -220,10 +221,8 @@ def test_sets_of_runs_are_paired_by_seed() -> None:
 
 
 def test_runs_without_common_time_are_refused(runs: dict[str, RunData]) -> None:
-    short = one_run(1, minutes=2)
-    assert compare_runs(short, runs["a"])[0].difference.ci_low is None
     with pytest.raises(InputError, match="no time behind the warm-up in common"):
-        compare_runs(one_run(1, minutes=3), one_run(1, "warmup_blocks=12"))
+        compare_runs(one_run(1, minutes=2), runs["a"])
 
 
 def test_the_command_compares_stored_runs(
