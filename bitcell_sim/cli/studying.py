@@ -98,5 +98,9 @@ def _print_comparison(content: dict[str, Any]) -> None:
         table.add_row(row["verdict"], row["id"], *figures, between, row["unit"])
     out = console()
     out.print(table)
-    seeds = "the same seed: chance is shared" if content["same_seed"] else "other seeds: two runs cannot tell chance from change; repeat one with the other's seed"
+    seeds = (
+        "the same seed: chance is shared"
+        if content["same_seed"]
+        else "other seeds: two runs cannot tell chance from change; repeat one with the other's seed"
+    )
     out.print("the runs are identical" if content["identical"] else seeds)
