@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import duckdb
+    from duckdb import DuckDBPyConnection
     import pandas as pd
 
 ROOT = "runs"
@@ -30,7 +30,7 @@ def list(root: str | Path = ROOT) -> pd.DataFrame:
     return runs_frame(root)
 
 
-def connect(root: str | Path = ROOT) -> duckdb.DuckDBPyConnection:
+def connect(root: str | Path = ROOT) -> DuckDBPyConnection:
     """DuckDB over all runs under a folder: a view a table, with ``run``, ``scenario`` and ``seed`` in front.
 
     Parameters
@@ -45,7 +45,8 @@ def connect(root: str | Path = ROOT) -> duckdb.DuckDBPyConnection:
     """
     from bitcell_sim.runs.database import connection
 
-    return connection(root)
+    database: DuckDBPyConnection = connection(root)
+    return database
 
 
 def query(sql: str, root: str | Path = ROOT) -> pd.DataFrame:
@@ -58,5 +59,6 @@ def query(sql: str, root: str | Path = ROOT) -> pd.DataFrame:
     root : str or Path
         Folder of all runs, or of one scenario's.
     """
-    with connect(root) as connection:
-        return connection.sql(sql).df()
+    with connect(root) as database:
+        frame: pd.DataFrame = database.sql(sql).df()
+    return frame

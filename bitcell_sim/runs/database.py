@@ -89,7 +89,7 @@ def _frames(found: Sequence[RunSummary], name: str) -> pd.DataFrame:
     frames = []
     for run in found:
         frame = load(run.path).tables[name].copy()
-        about = {"run": str(run.path), "scenario": run.scenario, "seed": run.seed}
+        about: dict[str, Any] = {"run": str(run.path), "scenario": run.scenario, "seed": run.seed}
         for place, (column, value) in enumerate(about.items()):
             frame.insert(place, column, value)
         frames.append(frame)
