@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
     import pandas as pd
+    from duckdb import DuckDBPyConnection
 
 ROOT = "runs"
 

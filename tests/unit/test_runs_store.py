@@ -262,7 +262,7 @@ def spoil_config(folder: Path) -> None:
         (lambda folder: change_manifest(folder, table_version=None), "table_version is None"),
         (
             lambda folder: change_manifest(folder, table_version=99),
-            "its tables have version 99, this package reads up to 1: install the version of bitcell-sim that wrote it",
+            "its tables have version 99, this package reads up to 2: install the version of bitcell-sim that wrote it",
         ),
     ],
 )
@@ -293,15 +293,18 @@ def test_tables_of_an_older_version_become_todays(stored: RunData, monkeypatch: 
     def rename(name: str, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.rename(columns={"at_ms": "cast_ms"}) if name == "votes" else frame
 
-    monkeypatch.setattr(migrations, "TABLE_VERSION", 2)
-    monkeypatch.setitem(migrations.MIGRATIONS, 1, rename)
+    for module in (migrations, store):
+        monkeypatch.setattr(module, "TABLE_VERSION", 3)
+    monkeypatch.setitem(migrations.MIGRATIONS, 2, rename)
+    monkeypatch.setitem(migrations.CONFIG_MIGRATIONS, 2, lambda config: None)
     again = load(folder_of(stored))
     assert "cast_ms" in again.tables["votes"]
     assert "at_ms" in again.tables["finals"]
 
 
 def test_every_older_version_has_its_step() -> None:
-    assert set(migrations.MIGRATIONS) == set(range(1, migrations.TABLE_VERSION))
+    older = set(range(1, migrations.TABLE_VERSION))
+    assert set(migrations.MIGRATIONS) == set(migrations.CONFIG_MIGRATIONS) == older
 
 
 # ---------------------------------------------------------------------------------------------- what cannot be written
@@ -408,9 +411,10 @@ def test_runs_of_an_older_version_are_in_the_database(
     def rename(name: str, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.rename(columns={"at_ms": "cast_ms"}) if name == "votes" else frame
 
-    for module in (migrations, database):
-        monkeypatch.setattr(module, "TABLE_VERSION", 2)
-    monkeypatch.setitem(migrations.MIGRATIONS, 1, rename)
+    for module in (migrations, database, store):
+        monkeypatch.setattr(module, "TABLE_VERSION", 3)
+    monkeypatch.setitem(migrations.MIGRATIONS, 2, rename)
+    monkeypatch.setitem(migrations.CONFIG_MIGRATIONS, 2, lambda config: None)
     found = runs.query("SELECT seed, min(cast_ms) AS first_ms FROM votes GROUP BY seed", tmp_path)
     assert found["seed"].tolist() == [3]
     assert found["first_ms"].tolist() == [stored.tables["votes"]["at_ms"].min()]
