@@ -1,7 +1,7 @@
 # The README's two commands are `make lab` and `make test`. Everything lands in .venv; only `make tools` touches the system.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-slow check tools install install-dev readme clean
+.PHONY: help lab regress test test-slow check tools install install-dev readme clean
 
 BIN := .venv/bin
 JOBS ?= 2
@@ -27,6 +27,10 @@ lab: install ## set up .venv, then judge the RC3 deployment (succeeds whatever t
 	  2) echo "==> no target is missed, at least one is unknown: the rows above say why";; \
 	  *) echo "==> bitcell-sim ended with exit code $$code" >&2; exit $$code;; \
 	esac
+
+regress: install-dev ## today's figures against the package's baseline, with plots in .make/regress
+	@echo "==> bitcell-sim regress $(ARGS)"
+	@$(BIN)/bitcell-sim regress --quiet --out .make/regress --history .make/regress-history.jsonl $(ARGS)
 
 test: check ## set up .venv with the test tools, then every check and every test but the slow ones
 	@echo "==> pytest: all but slow and house (house has just run)"

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from bitcell_sim.config.loader import load_scenario
     from bitcell_sim.errors import ConfigError, InputError, LabError
     from bitcell_sim.report.chaos import ChaosCard
+    from bitcell_sim.report.comparison import Comparison
     from bitcell_sim.report.contests import Battle, Tournament, Tournaments
     from bitcell_sim.report.results import Run
     from bitcell_sim.report.scorecard import Scorecard
+    from bitcell_sim.report.sweep import SweepTable
     from bitcell_sim.studies.balance import balance
     from bitcell_sim.studies.fights import fight, tournament, tournaments
-    from bitcell_sim.studies.lab import chaos, load_run, ping, replicate, simulate, verify
+    from bitcell_sim.studies.lab import chaos, compare, load_run, ping, replicate, simulate, sweep, verify
     from bitcell_sim.studies.quorum import quorum_times
 
 _HOMES = {
     "Battle": "report.contests",
     "ChaosCard": "report.chaos",
+    "Comparison": "report.comparison",
     "ConfigError": "errors",
     "Glider": "chain.battle",
     "InputError": "errors",
@@ -33,10 +36,12 @@ _HOMES = {
     "Pattern": "chain.battle",
     "Run": "report.results",
     "Scorecard": "report.scorecard",
+    "SweepTable": "report.sweep",
     "Tournament": "report.contests",
     "Tournaments": "report.contests",
     "balance": "studies.balance",
     "chaos": "studies.lab",
+    "compare": "studies.lab",
     "fight": "studies.fights",
     "load_run": "studies.lab",
     "load_scenario": "config.loader",
@@ -44,6 +49,7 @@ _HOMES = {
     "quorum_times": "studies.quorum",
     "replicate": "studies.lab",
     "simulate": "studies.lab",
+    "sweep": "studies.lab",
     "tournament": "studies.fights",
     "tournaments": "studies.fights",
     "verify": "studies.lab",
@@ -52,6 +58,7 @@ _HOMES = {
 __all__ = [
     "Battle",
     "ChaosCard",
+    "Comparison",
     "ConfigError",
     "Glider",
     "InputError",
@@ -59,10 +66,12 @@ __all__ = [
     "Pattern",
     "Run",
     "Scorecard",
+    "SweepTable",
     "Tournament",
     "Tournaments",
     "balance",
     "chaos",
+    "compare",
     "fight",
     "load_run",
     "load_scenario",
@@ -70,6 +79,7 @@ __all__ = [
     "quorum_times",
     "replicate",
     "simulate",
+    "sweep",
     "tournament",
     "tournaments",
     "verify",

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from bitcell_sim.cli import alerting, judging, operating, parts, responding, running, searching
+from bitcell_sim.cli import alerting, judging, operating, parts, responding, running, searching, studying
 from bitcell_sim.cli.common import EXIT_INTERRUPTED, EXIT_UNKNOWN
 from bitcell_sim.errors import EXIT_BAD_INPUT, InputError, LabError, MissingToolError, RunStoreError
 from bitcell_sim.version import __version__
@@ -39,7 +39,7 @@ def common(
     """Options before the command."""
 
 
-for group in (judging, running, operating, alerting, responding, parts, searching):
+for group in (judging, running, operating, alerting, responding, parts, searching, studying):
     group.register(app)
 
 

@@ -32,6 +32,10 @@ Keep = Annotated[
     typer.Option("--keep", metavar="DIR", help="Keep finished runs here, and do not do again those that are."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="SHARE", help="Run more until each interval's half is so narrow, such as 2%."),
+]
 Latency = Annotated[str | None, typer.Option("--latency", metavar="NAME", help="Latency source, such as azure-2026.")]
 
 
@@ -130,3 +134,17 @@ def command_line() -> str:
     import shlex
 
     return shlex.join(["bitcell-sim", *sys.argv[1:]])
+
+
+def share(text: str) -> float:
+    """Share that a person writes as ``2%`` or ``0.02``.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    try:
+        return float(text.rstrip("%")) / (100.0 if text.endswith("%") else 1.0)
+    except ValueError:
+        raise InputError(f"{text!r} is no share; write 2% or 0.02") from None

@@ -15,11 +15,13 @@ from bitcell_sim.cli.common import (
     Scheduler,
     Seed,
     Sets,
+    Until,
     Workers,
     answer,
     console,
     exit_code,
     progress,
+    share,
     write_text,
 )
 from bitcell_sim.runs.files import write_whole
@@ -43,6 +45,7 @@ def verify(
     replications: Annotated[int | None, typer.Option("--replications", help="Runs of each kind.")] = None,
     latency: Latency = None,
     only: Annotated[str, typer.Option("--only", metavar="GLOB", help="Rows by id, such as 'latency.*'.")] = "*",
+    until: Until = None,
     no_gate: Annotated[bool, typer.Option("--no-gate", help="Exit 0 whatever the verdicts.")] = False,
     report: Annotated[Path | None, typer.Option("--report", metavar="DIR", help="Offline page and figure.")] = None,
     markdown: Annotated[
@@ -61,7 +64,8 @@ def verify(
     from bitcell_sim.studies import verify as study
 
     size = study.size_of(quick, replications)
-    request = study.Request(scenario, seed, tuple(sets or ()), latency, size, only, targets_only=quick)
+    precision = None if until is None else share(until)
+    request = study.Request(scenario, seed, tuple(sets or ()), latency, size, only, targets_only=quick, until=precision)
     with progress(quiet) as tell:
         content = study.verify(request, workers=workers, scheduler=scheduler, keep=keep, progress=tell)
     used = answer(json_path, content)
@@ -111,6 +115,11 @@ def _print_scorecard(content: dict[str, Any]) -> None:
     out.print(table)
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in STYLES}
     out.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    alone = [row["id"] for row in rows if row["holds_in_family"] is False]
+    if alone:
+        out.print(
+            f"each verdict holds at 95 %; all {counts['pass'] + counts['fail']} together without {', '.join(alone)}"
+        )
     for violation in content["violations"]:
         out.print(Text(f"unsafe: {violation}", style="bold red"))
 

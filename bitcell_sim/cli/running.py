@@ -11,7 +11,7 @@ import typer
 from bitcell_sim.cli.common import Json, Latency, Quiet, Seed, Sets, answer, command_line, console, progress, write_text
 from bitcell_sim.errors import InputError
 
-KINDS = ("deployments", "latency", "scenarios", "faults", "miners", "circuits", "alerts")
+KINDS = ("deployments", "latency", "scenarios", "faults", "miners", "circuits", "alerts", "sweeps")
 
 
 def register(app: typer.Typer) -> None:

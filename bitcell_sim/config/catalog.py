@@ -20,6 +20,7 @@ Kind = Literal[
     "on_call",
     "prices",
     "scenarios",
+    "sweeps",
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

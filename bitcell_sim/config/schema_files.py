@@ -24,6 +24,7 @@ from bitcell_sim.config.schema import (
     Targets,
     Workload,
 )
+from bitcell_sim.config.sweep import Sweep
 
 FILES: dict[str, type[BaseModel]] = {
     "alert_tests": AlertTests,
@@ -37,6 +38,7 @@ FILES: dict[str, type[BaseModel]] = {
     "proofs": Proofs,
     "protocol": Protocol,
     "scenario": ScenarioFile,
+    "sweep": Sweep,
     "targets": Targets,
     "workload": Workload,
 }

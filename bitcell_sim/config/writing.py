@@ -59,7 +59,11 @@ def scenario_to_toml(scenario: Scenario) -> str:
     scenario : Scenario
         What was loaded.
     """
-    data = scenario.model_dump(by_alias=True, exclude_none=True)
+    return to_toml(scenario.model_dump(by_alias=True, exclude_none=True))
+
+
+def to_toml(data: Mapping[str, Any]) -> str:
+    """Write tables as TOML that reads back equal."""
     return "\n".join(_lines(data, ())) + "\n"
 
 

@@ -188,6 +188,12 @@ class Plots:
         overall = series.limits(scenario).get("latency.cross-region")
         return latency_cdf(found, pairs, limits, overall_limit_ms=overall)
 
+    def warm_up(self) -> LabFigure:
+        """Draw the waits of the run's transactions in order, with the warm-up as configured and as MSER-5 finds it."""
+        from bitcell_sim.report.warm_up import warm_up
+
+        return warm_up(self._data)
+
     def finality_cdf(self) -> LabFigure:
         """Draw how long clients of each region wait from submission to final."""
         from bitcell_sim.report.charts import finality_cdf

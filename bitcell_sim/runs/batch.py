@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bitcell_sim.engine.collecting import young_garbage_only
 from bitcell_sim.errors import InputError, LabError
 
 __all__ = ["Finished", "Interrupted", "WorkerDiedError", "replicate"]
@@ -26,9 +26,6 @@ __all__ = ["Finished", "Interrupted", "WorkerDiedError", "replicate"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Stream = Generator[tuple[int, Any], None, None]
-
-_COLLECT_EVERY_S = 1.0
-_collected_s = 0.0
 
 
 @dataclass(frozen=True)
@@ -222,8 +219,16 @@ def call(task: Callable[[Any], Any], index: int, item: Any) -> Answer:
     -----
     An exception pickles as its class and arguments, so one whose ``__init__`` takes something else than its message
     would not come back as it was. Errors of this package therefore travel in parts.
+
+    What a call leaves in circles (a simulation is one) is freed at its end: Python alone lets gigabytes gather first.
     """
-    _collect_now_and_then()
+    with young_garbage_only():
+        answer = _answer(task, index, item)
+        gc.collect()
+    return answer
+
+
+def _answer(task: Callable[[Any], Any], index: int, item: Any) -> Answer:
     try:
         return Answer(index, task(item))
     except LabError as error:
@@ -232,14 +237,6 @@ def call(task: Callable[[Any], Any], index: int, item: Any) -> Answer:
     except Exception as error:
         error.add_note(named(index, item))
         raise
-
-
-def _collect_now_and_then() -> None:
-    """Free what earlier calls left in circles (a simulation is one), before Python would: that takes it gigabytes."""
-    global _collected_s  # noqa: PLW0603 - a clock of this process; no result depends on it
-    if time.monotonic() - _collected_s >= _COLLECT_EVERY_S:
-        gc.collect()
-        _collected_s = time.monotonic()
 
 
 def unpacked(answer: Answer) -> Any:

@@ -1,23 +1,42 @@
-"""The version of the tables on disk, and how the tables of older versions become today's."""
+"""The version of what a run folder holds, and how tables and configurations of older versions become today's."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bitcell_sim.config import catalog
 from bitcell_sim.errors import RunStoreError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 
 Migration = Callable[[str, "pd.DataFrame"], "pd.DataFrame"]
 
+ConfigMigration = Callable[[dict[str, Any]], None]
+
+
+def _same(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def _rates_and_people(config: dict[str, Any]) -> None:
+    """Give a version 1 configuration the fault rates and the people on call that came later; no table depends on them."""
+    today = tomllib.loads(catalog.path("fault_rates", "rates").read_text(encoding="utf-8"))
+    for key in ("region_pair", "balancer"):
+        config["fault_rates"].setdefault(key, today[key])
+    config.setdefault("on_call", "rc3")
+
+
 # From a version to the next: given a table's name and its frame as that version has it, the frame as the next has it.
-# Whoever changes a column raises TABLE_VERSION, adds the step here, and keeps a run of the old version for a test.
-MIGRATIONS: dict[int, Migration] = {}
+# Whoever changes a column, or adds a key that a configuration has to have, raises TABLE_VERSION, adds the steps here,
+# and keeps a run of the old version for a test.
+MIGRATIONS: dict[int, Migration] = {1: _same}
+CONFIG_MIGRATIONS: dict[int, ConfigMigration] = {1: _rates_and_people}
 
 
 def check_version(version: object, path: Path) -> int:
@@ -70,3 +89,24 @@ def migrate(name: str, frame: pd.DataFrame, version: int) -> pd.DataFrame:
     for step in range(version, TABLE_VERSION):
         frame = MIGRATIONS[step](name, frame)
     return frame
+
+
+def migrate_config(text: str, version: int) -> dict[str, Any]:
+    """Bring a resolved scenario to today's version.
+
+    Parameters
+    ----------
+    text : str
+        As it was stored, TOML.
+    version : int
+        Version it was stored in.
+
+    Returns
+    -------
+    dict
+        Tables as TOML gives them, with today's keys.
+    """
+    config = tomllib.loads(text)
+    for step in range(version, TABLE_VERSION):
+        CONFIG_MIGRATIONS[step](config)
+    return config

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from bitcell_sim.config.loader import load_scenario, scenario_to_toml
+from bitcell_sim.config.schema import Scenario
+from bitcell_sim.config.writing import to_toml
 from bitcell_sim.errors import ConfigError, RunStoreError
 from bitcell_sim.runs import manifest as manifests
+from bitcell_sim.runs.migrations import TABLE_VERSION, migrate_config
 from bitcell_sim.runs.parquet import SUFFIX, StoredTables, table_bytes
 from bitcell_sim.runs.run import RunData
 
@@ -194,8 +198,8 @@ def load(path: str | Path) -> RunData:
     if missing:
         raise RunStoreError(f"{folder}: this run is incomplete, it lacks {', '.join(missing)}")
     try:
-        scenario = load_scenario(folder / CONFIG)
-    except ConfigError as error:
+        scenario = _scenario(folder / CONFIG, manifest["table_version"])
+    except (ConfigError, OSError, ValueError, KeyError) as error:
         raise RunStoreError(f"{folder / CONFIG}: cannot be read:\n{error}") from error
     from bitcell_sim.faults.checkers import Violation
 
@@ -214,6 +218,16 @@ def load(path: str | Path) -> RunData:
         manifest=manifest,
         path=folder,
     )
+
+
+def _scenario(path: Path, version: int) -> Scenario:
+    """Scenario of a run, with today's keys."""
+    if version == TABLE_VERSION:
+        return load_scenario(path)
+    with tempfile.TemporaryDirectory(prefix="bitcell-sim-run-") as folder:
+        today = Path(folder) / CONFIG
+        today.write_text(to_toml(migrate_config(path.read_text(encoding="utf-8"), version)), encoding="utf-8")
+        return load_scenario(today)
 
 
 def _run_folder(path: Path) -> Path:

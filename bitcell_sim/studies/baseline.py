@@ -135,10 +135,15 @@ def _work(item: Task | _Trace) -> Measurement | str:
     return measure(item)
 
 
+def target_ids(scenario: Scenario) -> list[str]:
+    """Targets that have a figure a run, and the one that stands beside them."""
+    known = [t.id for t in scenario.targets.target if t.id.startswith("latency.") or t.id in KIND_OF]
+    return [*known, "block_finality"]
+
+
 def metric_ids(scenario: Scenario) -> list[str]:
     """All that can be measured: every target, and what stands beside them."""
-    known = [t.id for t in scenario.targets.target if t.id.startswith("latency.") or t.id in KIND_OF]
-    return [*known, *OWN]
+    return [*target_ids(scenario), *(name for name in OWN if name not in KIND_OF)]
 
 
 def measure_series(
@@ -197,7 +202,7 @@ def _series(metric: str, scenario: Scenario, found: dict[str, list[Any]], progre
     elif metric == "speed":
         values = list(speed_ratios(steady(scenario, TRACE_BLOCKS), progress=progress))
     else:
-        values = [_value(metric, scenario, run) for run in found[str(kind_of(metric))]]
+        values = [target_value(metric, scenario, run) for run in found[str(kind_of(metric))]]
     return Series(metric, title, unit, better, _tolerance(metric, values), tuple(values))
 
 
@@ -217,8 +222,18 @@ def _tolerance(metric: str, values: Sequence[Value]) -> float:
     return share if metric == "uptime" else share * abs(float(np.mean(numbers))) if numbers else 0.0
 
 
-def _value(metric: str, scenario: Scenario, run: Measurement) -> float | None:
-    """One seed's figure; None where nothing was there to measure."""
+def target_value(metric: str, scenario: Scenario, run: Measurement) -> float | None:
+    """One run's figure; None where nothing was there to measure.
+
+    Parameters
+    ----------
+    metric : str
+        One of :func:`target_ids`.
+    scenario : Scenario
+        What was run.
+    run : Measurement
+        A run of the kind that the metric is read from, :func:`kind_of`.
+    """
     if metric.startswith("latency."):
         wanted = set(metric.split(".")[1:]) - {"cross-region"}
         pairs = [p for p in run.pings if not wanted or {p.source_region, p.target_region} == wanted]

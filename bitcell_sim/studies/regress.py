@@ -7,15 +7,18 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bitcell_sim.analysis.estimates import Estimate, mean_interval, quantile_interval
+from bitcell_sim.analysis.multiple import ERROR, doubt, holm
+from bitcell_sim.analysis.trend import Trend, trends
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.errors import InputError
 from bitcell_sim.report.row_text import number
-from bitcell_sim.runs.files import append_line, write_whole
+from bitcell_sim.runs.files import write_whole
+from bitcell_sim.runs.manifest import source_commit
+from bitcell_sim.studies import history as histories
 from bitcell_sim.studies.baseline import (
     Baseline,
     Progress,
@@ -31,6 +34,7 @@ from bitcell_sim.version import __version__
 MEDIAN = 0.5
 MARKS = {"same": "＝", "better": "▲", "worse": "▼", "changed": "≠"}
 FIGURE, SUMMARY, FIGURES, BASELINE = "regress.png", "summary.md", "regress.json", "baseline.json"
+TREND = "trend.png"
 
 
 def regress(
@@ -50,7 +54,7 @@ def regress(
     against : Path, optional
         Baseline; the package's own without it.
     history : Path, optional
-        File of JSON lines that this call adds one to.
+        File of JSON lines that this call adds one to; with `out` its trends are drawn, with their change points.
     out : Path, optional
         Folder for the plot, the summary, the figures, and these figures as a new baseline.
     seed : int, optional
@@ -71,8 +75,9 @@ def regress(
     -----
     A run is a function of its seed, so an unchanged program gives the same values, and any difference is a change: a
     metric is ``same`` only if nothing differs. ``worse`` and ``better`` are differences larger than the tolerance whose
-    95 % interval over the seeds lies on one side of zero; every other difference is ``changed``. The program's speed
-    alone is a measurement with noise: it is ``same`` unless it is worse or better.
+    95 % interval over the seeds lies on one side of zero, also among all metrics that differ (Holm); every other
+    difference is ``changed``. The program's speed alone is a measurement with noise: it is ``same`` unless it is worse
+    or better.
     """
     base = read_baseline(default_path() if against is None else against)
     if seed is not None and seed != base.seeds[0]:
@@ -95,13 +100,36 @@ def regress(
         "seeds": list(base.seeds),
         "config_hash": {"baseline": base.config_hash, "current": now.config_hash},
         "version": {"baseline": base.version, "current": now.version},
-        "metrics": [compare(row, current.get(row.id)) for row in base.metrics],
+        "commit": source_commit(),
+        "metrics": together([compare(row, current.get(row.id)) for row in base.metrics]),
     }
-    if out is not None:
-        _write(out, content, now)
+    found: list[Trend] = []
     if history is not None:
-        _append(history, content)
+        histories.append(history, content)
+        found = trends(histories.read(history), content["metrics"])
+        content["trends"] = [trend.as_dict() for trend in found]
+    if out is not None:
+        _write(out, content, now, found)
     return content
+
+
+def together(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take back what is called better or worse and would not be in the company of all that differ.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        As :func:`compare` gives them; many metrics differ by chance if one draw is added or left out.
+    """
+    moved = [row for row in metrics if row["verdict"] != "same" and row["ci_low"] is not None]
+    doubts = [doubt(Estimate(row["difference"], row["ci_low"], row["ci_high"], row["n"]), 0.0) for row in moved]
+    adjusted = {row["id"]: value for row, value in zip(moved, holm(doubts), strict=True)}
+    return [
+        row | {"verdict": "same" if row["id"] == "speed" else "changed"}
+        if adjusted.get(row["id"], 0.0) > ERROR
+        else row
+        for row in metrics
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ comparing
@@ -214,7 +242,19 @@ def summary(content: Mapping[str, Any]) -> str:
     ]
     order = {verdict: place for place, verdict in enumerate(("worse", "better", "changed", "same"))}
     lines += [_line(row) for row in sorted(metrics, key=lambda row: order[row["verdict"]])]
+    lines += _changes(content)
     return "\n".join(lines)
+
+
+def _changes(content: Mapping[str, Any]) -> list[str]:
+    """Where the history changed its level, in sentences."""
+    told = [
+        f"- `{trend['id']}`: {number(change['before'])} to {number(change['after'])} since {change['at']}"
+        f" ({change['direction']})"
+        for trend in content.get("trends", ())
+        for change in trend["changes"]
+    ]
+    return ["", "Changes of level over the history:", "", *told] if told else []
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -226,23 +266,16 @@ def _line(row: Mapping[str, Any]) -> str:
     return f"| {' | '.join([*cells, difference, number(row['tolerance']) + unit])} |"
 
 
-def _write(out: Path, content: dict[str, Any], now: Baseline) -> None:
-    """Plot, summary, figures, and what is measured now as a baseline for later."""
+def _write(out: Path, content: dict[str, Any], now: Baseline, over_time: Sequence[Trend]) -> None:
+    """Plots, summary, figures, and what is measured now as a baseline for later."""
     from bitcell_sim.report.regression import plot_differences
+    from bitcell_sim.report.trend import plot_trends
 
+    pictures = f"![differences]({FIGURE})\n"
     write_whole(out / FIGURE, plot_differences(content["metrics"], content["scenario"]).png(150))
-    write_whole(out / SUMMARY, f"{summary(content)}\n\n![differences]({FIGURE})\n".encode())
+    if over_time:
+        write_whole(out / TREND, plot_trends(over_time, content["scenario"]).png(150))
+        pictures += f"\n![trends]({TREND})\n"
+    write_whole(out / SUMMARY, f"{summary(content)}\n\n{pictures}".encode())
     write_whole(out / FIGURES, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     write_baseline(now, out / BASELINE)
-
-
-def _append(history: Path, content: dict[str, Any]) -> None:
-    """Add a line with today's figures to a file of JSON lines."""
-    keys = ("current", "difference", "ci_low", "ci_high", "verdict")
-    line = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "version": content["version"]["current"],
-        "config_hash": content["config_hash"]["current"],
-        "metrics": {row["id"]: {key: row[key] for key in keys} for row in content["metrics"]},
-    }
-    append_line(history, json.dumps(line, allow_nan=False))

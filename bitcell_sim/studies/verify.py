@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bitcell_sim.analysis.estimates import Estimate
+from bitcell_sim.analysis.multiple import ERROR, doubt, holm
+from bitcell_sim.analysis.stopping import LEAST, check_ratio, is_precise, next_count
 from bitcell_sim.config.loader import config_hash, load_scenario
 from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.errors import InputError
@@ -24,6 +27,7 @@ from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
 
 Progress = Callable[[str, int, int], None]
 YEARS_RUNS = 20
+MOST_TIMES = 10  # how much more than usual is run at most until intervals are narrow
 ALL = "*"
 _KIND_ORDER: tuple[Kind, ...] = ("losses", "crashes", "overload", "at-limit", "steady", "pings", "years")
 
@@ -50,6 +54,8 @@ class Request:
         Whether the chaos tests and the resources are left out, unless `only` asks for some.
     changes : bool
         Whether to search for what would have to change.
+    until : float or None
+        Replicate until each interval reaches at most this share of its figure to either side; chaos tests excepted.
     """
 
     scenario: str = "rc3"
@@ -60,6 +66,7 @@ class Request:
     only: str = ALL
     targets_only: bool = False
     changes: bool = True
+    until: float | None = None
 
     def variant(self, more: Sequence[str] = ()) -> Scenario:
         """The scenario, with further options."""
@@ -115,13 +122,8 @@ def verify(
 
         return replicate(task_of, tasks, workers=workers, scheduler=scheduler, progress=tell)
 
-    tasks = _tasks(rows_of, scenario, request)
-    results = run("measuring", tasks)
-    measured: dict[Kind, list[Measurement]] = {}
-    for task, result in zip(tasks, results, strict=True):
-        measured.setdefault(task.kind, []).append(result)
-    evidence = Evidence(scenario, request.seed, measured)
-    rows = [_row(_own_limit(target, scenario), evidence) for target in rows_of]
+    rows, results = _gather(rows_of, scenario, request, run)
+    family = _family(rows)
     changes = _changes(rows, scenario, request, run) if request.changes else {}
     return {
         "scenario": scenario.name,
@@ -129,8 +131,19 @@ def verify(
         "config_hash": config_hash(scenario),
         "latency": scenario.latency.name,
         "violations": sorted({v for result in results for v in result.violations}),
-        "rows": [_with_changes(row, changes.get(row.id, []), request.changes) for row in rows],
+        "family": {"method": "Holm", "error_probability": ERROR, "holds_together": sum(family.values())},
+        "rows": [
+            _with_changes(row, changes.get(row.id, []), request.changes) | {"holds_in_family": family.get(row.id)}
+            for row in rows
+        ],
     }
+
+
+def _family(rows: Sequence[Row]) -> dict[str, bool]:
+    """Whether each pass or fail would stand if all of them had to be right together."""
+    judged = [row for row in rows if row.verdict != "unknown"]
+    doubts = [doubt(Estimate(row.measured, row.ci_low, row.ci_high, row.n), row.limit) for row in judged]
+    return {row.id: adjusted <= ERROR for row, adjusted in zip(judged, holm(doubts), strict=True)}
 
 
 def chosen(scenario: Scenario, request: Request) -> list[Target]:
@@ -168,18 +181,64 @@ def _own_limit(target: Target, scenario: Scenario) -> Target:
     return target.model_copy(update={"limit": memory_gb(scenario)})
 
 
-def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
+def _gather(
+    rows_of: Sequence[Target],
+    scenario: Scenario,
+    request: Request,
+    run: Callable[[str, Sequence[Task]], list[Measurement]],
+) -> tuple[list[Row], list[Measurement]]:
+    """Rows and the runs behind them: one stage, or as many as it takes until the intervals are narrow."""
+    if request.until is not None and check_ratio(request.until) and request.size.replications < LEAST:
+        raise InputError(f"replications = {request.size.replications}: at least {LEAST} before intervals are looked at")
+    counts = dict.fromkeys(_KIND_ORDER, request.size.replications)
+    counts |= {"pings": request.size.ping_repeats, "years": YEARS_RUNS}
+    most = {kind: MOST_TIMES * count for kind, count in counts.items()}
+    known: dict[tuple[Kind, int, int], Measurement] = {}
+    while True:
+        tasks = {
+            (task.kind, task.seed, task.size.ping_repeats): task for task in _tasks(rows_of, scenario, request, counts)
+        }
+        left = [key for key in tasks if key not in known]
+        known |= zip(left, run("measuring", [tasks[key] for key in left]), strict=True)
+        measured: dict[Kind, list[Measurement]] = {}
+        for key in tasks:
+            measured.setdefault(key[0], []).append(known[key])
+        evidence = Evidence(scenario, request.seed, measured)
+        rows = [_row(_own_limit(target, scenario), evidence) for target in rows_of]
+        more = _more(rows, counts, most, request.until)
+        if not more:
+            return rows, [known[key] for key in tasks]
+        counts |= more
+
+
+def _more(
+    rows: Sequence[Row], counts: Mapping[Kind, int], most: Mapping[Kind, int], until: float | None
+) -> dict[Kind, int]:
+    """Kinds of runs of which more are needed, and how many."""
+    if until is None:
+        return {}
+    wide = [
+        row.id
+        for row in rows
+        if not row.id.startswith("chaos.")
+        and not is_precise(Estimate(row.measured, row.ci_low, row.ci_high, row.n), until)
+    ]
+    kinds = {kind for row_id in wide for kind in maker_of(row_id)[1]}
+    return {kind: more for kind in kinds if (more := next_count(counts[kind], most[kind])) > counts[kind]}
+
+
+def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request, counts: Mapping[Kind, int]) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
     broken = [target for target in rows_of if is_chaos(target)]
     meshed = [target for target in rows_of if target not in broken and not is_response(target)]
     kinds = {kind for target in meshed for kind in maker_of(target.id)[1]}
     limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
-    counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
+    size = replace(request.size, ping_repeats=counts["pings"])
     steady = [
-        Task(kind, scenario, request.seed + number, request.size, limit)
+        Task(kind, scenario, request.seed + number, size if kind == "pings" else request.size, limit)
         for kind in _KIND_ORDER
         if kind in kinds
-        for number in range(counts[kind])
+        for number in range(1 if kind == "pings" else counts[kind])
     ]
     return steady + [task for target in broken for task in tasks_of(target, scenario, request.size, request.seed)]
 

@@ -29,6 +29,7 @@ SCHEMA_OF = {
     "chaos": "chaos",
     "on_call": "on_call",
     "scenarios": "scenario",
+    "sweeps": "sweep",
 }
 SOURCES = catalog.names("latency")
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bitcell_sim.analysis.trend import change_points, trends
 from bitcell_sim.config.loader import load_scenario
-from bitcell_sim.errors import InputError
+from bitcell_sim.errors import InputError, MissingToolError
+from bitcell_sim.report.trend import plot_trends
 from bitcell_sim.studies import baseline as base
 from bitcell_sim.studies import regress as study
 from bitcell_sim.studies.baseline import Baseline, Series
+from bitcell_sim.studies.history import append, read
 from bitcell_sim.studies.plan import Size
 from bitcell_sim.studies.speed import reference_loop, speed_ratios
 
@@ -97,6 +101,78 @@ def test_other_seeds_are_refused(file: Path) -> None:
 def test_the_number_of_workers_changes_nothing(small: Baseline) -> None:
     again = base.make_baseline("rc3", ids=IDS, seeds=(1, 2, 3), size=SMALL, workers=2)
     assert again == small
+
+
+@pytest.mark.slow
+def test_twenty_unchanged_runs_raise_no_alarm(tmp_path: Path) -> None:
+    path, history = tmp_path / "baseline.json", tmp_path / "history.jsonl"
+    base.write_baseline(base.make_baseline("rc3", ids=(*IDS, "speed"), seeds=(1, 2, 3), size=SMALL, workers=1), path)
+    for _ in range(20):
+        content = study.regress(against=path, history=history, workers=1)
+        assert set(verdicts(content).values()) == {"same"}
+    assert {trend["id"]: trend["changes"] for trend in content["trends"] if trend["id"] != "speed"} == {
+        metric: [] for metric in IDS
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- the history
+
+
+def test_a_regression_of_five_percent_is_a_change_of_level_in_the_history(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ruptures", reason="pip install 'bitcell-sim[regress]'")
+    out, history = tmp_path / "out", tmp_path / "history.jsonl"
+    good = study.regress(against=file, workers=1)
+    for _ in range(6):
+        append(history, good)
+    for _ in range(2):
+        content = study.regress(against=file, history=history, out=out, sets=[SLOWER], workers=1)
+    found = {trend["id"]: trend["changes"] for trend in content["trends"]}
+    assert [change["direction"] for change in found["throughput"]] == ["worse"]
+    assert found["throughput"][0]["after"] < 0.98 * found["throughput"][0]["before"]
+    assert found["latency.us-east.us-west"] == []
+    assert (out / "trend.png").read_bytes().startswith(b"\x89PNG")
+    assert "Changes of level over the history:" in (out / "summary.md").read_text(encoding="utf-8")
+    assert json.loads((out / "regress.json").read_text(encoding="utf-8")) == content
+
+
+def test_levels_are_found_in_noise_and_none_where_there_is_none() -> None:
+    pytest.importorskip("ruptures", reason="pip install 'bitcell-sim[regress]'")
+    draw = np.random.default_rng(1)
+    assert sum(bool(change_points(draw.normal(1.0, 0.05, 20))) for _ in range(100)) <= 10
+    shifted = [np.r_[draw.normal(1.0, 0.01, 12), draw.normal(1.05, 0.01, 8)] for _ in range(50)]
+    assert sum(change_points(series) == [12] for series in shifted) >= 43
+    assert change_points([5.0] * 12) == []
+    assert change_points([5.0] * 7 + [5.25] * 5) == [7]
+    assert change_points([1.0, 2.0, 3.0]) == []
+
+
+def test_without_ruptures_the_trend_is_drawn_unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ruptures", None)
+    rows = [{"id": "throughput", "title": "t", "unit": "TPS", "better": "higher"}]
+    (trend,) = trends([{"at": "now", "metrics": {"throughput": {"current": 16.8}}}] * 8, rows)
+    assert trend.changes is None
+    assert plot_trends([trend], "rc3").png().startswith(b"\x89PNG")
+    with pytest.raises(MissingToolError, match=r"pip install 'bitcell-sim\[regress\]'"):
+        change_points([1.0] * 8)
+
+
+def test_a_history_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_text('{"at": "now", "metrics": {}}\n{"at": 3}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"history\.jsonl: line 2 is none of a history"):
+        read(path)
+
+
+def test_of_many_metrics_that_differ_by_chance_none_is_called_worse() -> None:
+    draws = np.random.default_rng(8).normal(size=(300, 20, 10)) * 20.0
+    old = [series([50.0] * 10, metric=f"m{number}") for number in range(20)]
+    alarms = 0
+    for family in draws:
+        rows = [
+            study.compare(row, series(list(50.0 + new), metric=row.id)) for row, new in zip(old, family, strict=True)
+        ]
+        alarms += any(row["verdict"] == "worse" for row in study.together(rows))
+    assert alarms <= 0.05 * 300
 
 
 # ----------------------------------------------------------------------------------------------------- one metric
