@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     scenario: Annotated[str, typer.Argument(help="Deployment, scenario or file.")] = "rc3",
-    quick: Annotated[bool, typer.Option("--quick", help="Less evidence, no chaos tests or resources, half a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Less evidence, no chaos tests or resources, half a minute.")
+    ] = False,
     replications: Annotated[int | None, typer.Option("--replications", help="Runs of each kind.")] = None,
     latency: Latency = None,
     only: Annotated[str, typer.Option("--only", metavar="GLOB", help="Rows by id, such as 'latency.*'.")] = "*",
