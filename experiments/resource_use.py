@@ -20,7 +20,7 @@ proofs want more than twice the memory of a node, and with them its cores are fu
 Limits
 ------
 The node's own process, state, indices, logs, and the signatures of transactions take nothing here. Nothing is pruned.
-The busiest of seven nodes in 20 minutes is busier than any of them in the long run (for ``rc3`` 3.9 cores, by ``verify``).
+The busiest of seven nodes in 20 minutes is busier than any of them in the long run (``rc3``: 3.9 cores on average).
 """
 
 from __future__ import annotations

@@ -157,7 +157,9 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     nodes = world.nodes.state.shape[0]
     balancer, server = codes[BALANCER, tx], codes[SERVER, tx]
     told = -1
-    if not failed and not within_rate(balancers.due_ns, balancer, now, settings[LIMIT_GAP_NS], settings[LIMIT_BURST_NS]):
+    if not failed and not within_rate(
+        balancers.due_ns, balancer, now, settings[LIMIT_GAP_NS], settings[LIMIT_BURST_NS]
+    ):
         told = REJECTED
     elif failed and codes[ATTEMPT, tx] >= settings[RETRIES]:
         told = NO_SERVER
