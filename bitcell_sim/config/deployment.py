@@ -128,6 +128,25 @@ class LoadBalancer(Section):
     health_port: Literal["metrics", "rpc"] = Field(description="Which of a node's ports a health check asks.")
 
 
+class Security(Section):
+    """Encryption and sign-in on the way of a request; all off by default, and each a what-if."""
+
+    client_round_trips: Count = Field(
+        default=0,
+        description="Round trips between client and balancer before a request can be sent: 2 for a new TCP and TLS 1.3"
+        " connection, 0 for one that is kept.",
+    )
+    server_round_trips: Count = Field(
+        default=0, description="Round trips between balancer and node before a request can be sent, likewise."
+    )
+    handshake_ms: NonNegative = Field(
+        default=0.0, description="Milliseconds of one core that a node spends on a new encrypted connection."
+    )
+    authentication_ms: NonNegative = Field(
+        default=0.0, description="Milliseconds of one core that a node spends on a request's credentials."
+    )
+
+
 class Recovery(Section):
     """How a process comes back after a crash, and a machine after a loss."""
 
@@ -165,4 +184,5 @@ class Deployment(Section):
     node: Some[Node] = Field(description="Nodes, in the order of their indices.")
     service: Many[Service] = Field(default=(), description="Monitoring and load balancing beside the nodes.")
     load_balancer: LoadBalancer = Field(description="What stands between clients and nodes.")
+    security: Security = Field(default_factory=Security, description="Encryption and sign-in on the way of a request.")
     recovery: Recovery = Field(description="How a process or a machine comes back.")

@@ -130,6 +130,8 @@ class PlainPlane:
         self._server_timeout_ns = seconds_to_ns(balancer.server_timeout_s)
         self._limiter = PlainLimiter(*rate_limit_ns(balancer))
         self._client_timeout_ns = seconds_to_ns(scenario.workload.client_timeout_s)
+        self._security = scenario.deployment.security
+        self._security_ns = ms_to_ns(self._security.handshake_ms + self._security.authentication_ms)
         self._access_ns = ms_to_ns(scenario.workload.access_delay_ms)
         self._check_ns = ms_to_ns(scenario.protocol.costs.transaction_check_ms)
         self._overhead_bytes = wire.overhead_bytes
@@ -262,7 +264,8 @@ class PlainPlane:
         if tx.balancer == _NOBODY:
             self._give_up(tx)
             return
-        at_ns = self._now + self._access_ns + self._between_regions_ns(tx.region, self._home(tx))
+        way_ns = self._access_ns + self._between_regions_ns(tx.region, self._home(tx))
+        at_ns = self._now + way_ns * (1 + 2 * self._security.client_round_trips)
         yield Moment(self._env, at_ns, Step.AT_BALANCER, tx.row)
         if self._limiter.lets_through(tx.balancer, self._now):
             self._send_to(tx, self._take_turn(tx))
@@ -316,6 +319,7 @@ class PlainPlane:
             return
         size = tx.size_bytes + self._overhead_bytes
         at_ns = self._small_message_ns(self._rpc_key, tx, endpoint, server, size)
+        at_ns += self._security.server_round_trips * int(self._paths.base_ns[endpoint, server]) + self._security_ns
         yield Moment(self._env, at_ns, Step.AT_SERVER, tx.row)
         state = int(self._nodes.state[server])
         back_ns = NEVER

@@ -47,6 +47,7 @@ class Shared:
 def plane_settings(scenario: Scenario, horizon_ns: int) -> Ints:
     """Collect the settings of the requests and the flood (see `kernels.world`)."""
     balancer, wire = scenario.deployment.load_balancer, scenario.protocol.wire
+    security = scenario.deployment.security
     return np.array(
         [
             balancer.retries,
@@ -61,6 +62,9 @@ def plane_settings(scenario: Scenario, horizon_ns: int) -> Ints:
             ms_to_ns(scenario.protocol.costs.transaction_check_ms),
             horizon_ns,
             *rate_limit_ns(balancer),
+            security.client_round_trips,
+            security.server_round_trips,
+            ms_to_ns(security.handshake_ms + security.authentication_ms),
         ],
         np.int64,
     )

@@ -34,6 +34,7 @@ from bitcell_sim.kernels.world import (
     AT_BALANCER,
     AT_SERVER,
     CLIENT_TIMEOUT_NS,
+    CLIENT_TRIPS,
     CONNECT_TIMEOUT_NS,
     ERROR,
     FAILING,
@@ -51,7 +52,9 @@ from bitcell_sim.kernels.world import (
     REDISPATCH,
     REJECTED,
     RETRIES,
+    SECURITY_NS,
     SERVER_TIMEOUT_NS,
+    SERVER_TRIPS,
     SILENT,
     SINGLE,
     TIMED_OUT,
@@ -91,7 +94,8 @@ def submit(
         columns[ANSWERED_NS, tx] = now + settings[CLIENT_TIMEOUT_NS]
         return
     codes[BALANCER, tx] = balancer
-    at = now + access_ns(settings, base_ns, nodes, region, home[balancer])
+    way = access_ns(settings, base_ns, nodes, region, home[balancer])
+    at = now + way + 2 * way * settings[CLIENT_TRIPS]
     push(heap, at, event_code(AT_BALANCER, tx, 0, 0))
 
 
@@ -180,6 +184,7 @@ def at_balancer(world: World, tx: int, now: int, failed: bool) -> None:
     size = codes[SIZE_BYTES, tx] + settings[OVERHEAD_BYTES]
     name, attempt = columns[DRAW_ID, tx], codes[ATTEMPT, tx]
     at = small_ns(world.keys[KEY_RPC], name, attempt, endpoint, server, now, size, world.paths, links)
+    at += settings[SERVER_TRIPS] * world.paths.base_ns[endpoint, server] + settings[SECURITY_NS]
     push(world.heap, at, event_code(AT_SERVER, tx, 0, 0))
 
 

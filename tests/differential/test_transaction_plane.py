@@ -291,6 +291,22 @@ CASES = [
         seen=("collided", "rejected", "fork"),
         seed=28,
     ),
+    Case(
+        "a new encrypted connection and credentials for each request",
+        (
+            (height(2), fault("process-crash", 8.0, node="us-east-1")),
+            (height(3), split(("us-east", "us-west"), ("eu-central", "ap-southeast"), duration_s=6.0)),
+        ),
+        sets=(
+            "deployment.security.client_round_trips=2",
+            "deployment.security.server_round_trips=2",
+            "deployment.security.handshake_ms=0.2",
+            "deployment.security.authentication_ms=0.087",
+            "deployment.load_balancer.placement=eu-central",
+        ),
+        seen=("retry",),
+        seed=29,
+    ),
     Case("copies over several hops", ((height(2), fault("process-crash", 8.0, node="us-west-1")),), sets=RING, seed=25),
     Case(
         "no jitter: many copies arrive at the same nanosecond",
