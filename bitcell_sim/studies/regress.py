@@ -82,21 +82,10 @@ def regress(
     base = read_baseline(default_path() if against is None else against)
     if seed is not None and seed != base.seeds[0]:
         raise InputError(f"--seed {seed}: the baseline's runs begin at seed {base.seeds[0]}, and the same are repeated")
-    scenario = load_scenario(base.scenario, sets=[*base.sets, *sets])
-    known = metric_ids(scenario)
-    ids = [row.id for row in base.metrics if row.id in known]
-    series = measure_series(scenario, ids, seeds=base.seeds, size=base.size, workers=workers, progress=progress)
-    now = replace(
-        base,
-        sets=(*base.sets, *sets),
-        config_hash=config_hash(scenario),
-        version=__version__,
-        python=platform.python_version(),
-        metrics=tuple(series),
-    )
-    current = {row.id: row for row in series}
+    now = _measured_now(base, sets, workers, progress)
+    current = {row.id: row for row in now.metrics}
     content: dict[str, Any] = {
-        "scenario": scenario.name,
+        "scenario": base.scenario,
         "seeds": list(base.seeds),
         "config_hash": {"baseline": base.config_hash, "current": now.config_hash},
         "version": {"baseline": base.version, "current": now.version},
@@ -111,6 +100,22 @@ def regress(
     if out is not None:
         _write(out, content, now, found)
     return content
+
+
+def _measured_now(base: Baseline, sets: Sequence[str], workers: int | None, progress: Progress | None) -> Baseline:
+    """Measure the baseline's figures anew, as a baseline of today."""
+    scenario = load_scenario(base.scenario, sets=[*base.sets, *sets])
+    known = metric_ids(scenario)
+    ids = [row.id for row in base.metrics if row.id in known]
+    series = measure_series(scenario, ids, seeds=base.seeds, size=base.size, workers=workers, progress=progress)
+    return replace(
+        base,
+        sets=(*base.sets, *sets),
+        config_hash=config_hash(scenario),
+        version=__version__,
+        python=platform.python_version(),
+        metrics=tuple(series),
+    )
 
 
 def together(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
