@@ -14,22 +14,20 @@ that of :class:`Step`, then of the transactions, then of source and target; it n
 from __future__ import annotations
 
 import copy
-import enum
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
-from simpy.events import EventPriority
 
 from bitcell_sim.chain.workload import Arrivals, Clients, gas_and_bytes
+from bitcell_sim.engine.plain_messages import NOBODY, Moment, Step, Transaction
 from bitcell_sim.engine.plane import Shared, plane_keys, rate_limit_ns
 from bitcell_sim.kernels import paths_plain
 from bitcell_sim.kernels.mempool import COLLIDED, NEVER, POOLED, Book, new_book
 from bitcell_sim.kernels.mempool_plain import PlainPool
 from bitcell_sim.kernels.rate_limit_plain import PlainLimiter
-from bitcell_sim.kernels.world import DOWN, ERROR, HANGING, NO_SERVER, OK, OPEN, REJECTED, SILENT, TIMED_OUT, UP
+from bitcell_sim.kernels.world import DOWN, ERROR, HANGING, NO_SERVER, OK, REJECTED, SILENT, TIMED_OUT, UP
 from bitcell_sim.network.clock import Clock
 from bitcell_sim.units import NS_PER_S, ms_to_ns, seconds_to_ns
 
@@ -38,68 +36,7 @@ if TYPE_CHECKING:
     from bitcell_sim.kernels.arrays import Ints
 
 Steps = Generator[simpy.Event, Any, None]
-_AFTER_CONTROL = 2  # SimPy's own priorities are 0 (urgent) and 1 (normal)
 _PREVIEW_NS = NS_PER_S  # how far ahead the feeder looks; the run does not depend on it
-_NOBODY = -1
-
-
-class Step(enum.IntEnum):
-    """What a message is about to do, in the order of equal moments."""
-
-    SUBMIT = 0
-    AT_BALANCER = 1
-    AT_SERVER = 2
-    TRY_AGAIN = 3
-    RECEIVE = 4
-
-
-class Moment(simpy.Event):
-    """A time-out that waits for everything the control plane does at its moment.
-
-    Parameters
-    ----------
-    env : Clock
-        Clock.
-    at_ns : int
-        When it happens.
-    step, row, source, target : Step, int, int, int
-        Its place among the messages of that moment.
-    """
-
-    def __init__(self, env: Clock, at_ns: int, step: Step, row: int, source: int = 0, target: int = 0) -> None:
-        super().__init__(env)
-        assert at_ns >= env.now, "a message would arrive before it was sent"
-        self._ok = True
-        self._value = None
-        place = (((int(step) << 40) + row << 20) + source << 20) + target
-        env.schedule(self, EventPriority(_AFTER_CONTROL + place), at_ns - env.now)
-
-
-@dataclass
-class Transaction:
-    """One transaction's way; the columns of `kernels.mempool.Book` as plain values.
-
-    Parameters
-    ----------
-    row, draw_id, submit_ns, region, size_bytes
-        Its number, the name of its draws, when and where the client sends it, bytes in a block.
-    """
-
-    row: int
-    draw_id: int
-    submit_ns: int
-    region: int
-    size_bytes: int
-    balancer: int = _NOBODY
-    server: int = _NOBODY
-    attempt: int = 0
-    origin: int = _NOBODY
-    sent_ns: int = -1
-    accepted_ns: int = -1
-    answered_ns: int = -1
-    request: int = OPEN
-    arrival_ns: dict[int, int] = field(default_factory=dict)
-    parent: dict[int, int] = field(default_factory=dict)
 
 
 class PlainPlane:
@@ -261,7 +198,7 @@ class PlainPlane:
     def _request(self, tx: Transaction) -> Steps:
         """Hop from the client to the balancer its region is pointed at; without one the client waits in vain."""
         tx.balancer = int(self._balancers.route[tx.region])
-        if tx.balancer == _NOBODY:
+        if tx.balancer == NOBODY:
             self._give_up(tx)
             return
         way_ns = self._access_ns + self._between_regions_ns(tx.region, self._home(tx))
@@ -287,25 +224,25 @@ class PlainPlane:
     def _next_server(self, balancer: int, start: int) -> int:
         """First server in the ring from `start` on that the balancer takes for up."""
         ring = [(start + step) % self._node_count for step in range(self._node_count)]
-        return next((server for server in ring if self._balancers.in_use[balancer, server]), _NOBODY)
+        return next((server for server in ring if self._balancers.in_use[balancer, server]), NOBODY)
 
     def _take_turn(self, tx: Transaction) -> int:
         """Server whose turn it is; the one that has just failed only if there is no other."""
         server = self._next_server(tx.balancer, int(self._balancers.turn[tx.balancer]))
         if server == tx.server:
             server = self._next_server(tx.balancer, tx.server + 1)
-        if server != _NOBODY:
+        if server != NOBODY:
             self._balancers.turn[tx.balancer] = (server + 1) % self._node_count
         return server
 
     def _send_to(self, tx: Transaction, server: int) -> None:
         """Try a server, unless there is none or the client has given up."""
-        if server == _NOBODY:
+        if server == NOBODY:
             self._answer(tx, NO_SERVER, self._now)
         elif self._now > tx.submit_ns + self._client_timeout_ns:
             self._give_up(tx)
         else:
-            tx.attempt += tx.server != _NOBODY
+            tx.attempt += tx.server != NOBODY
             tx.server = server
             self._env.process(self._try_server(tx))
 
@@ -355,7 +292,7 @@ class PlainPlane:
             return
         tx.origin, tx.accepted_ns = node, self._now
         self.accepted_count += 1
-        self._keep(tx, node, _NOBODY)
+        self._keep(tx, node, NOBODY)
         self._answer(tx, OK, back_ns)
 
     def _answer(self, tx: Transaction, told: int, at_balancer_ns: int) -> None:
