@@ -13,9 +13,10 @@ from bitcell_sim.config.schema import Scenario, Target
 from bitcell_sim.errors import InputError
 from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.runs.kept import kept
-from bitcell_sim.studies import remedies, resource_rows
+from bitcell_sim.studies import monitoring_rows, remedies, resource_rows
 from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
 from bitcell_sim.studies.measures import Kind, Measurement, Task, measure, name_of
+from bitcell_sim.studies.monitoring_rows import is_monitoring, monitoring_row
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.proof_rows import memory_gb
 from bitcell_sim.studies.rows import Evidence, Row, make_row, maker_of
@@ -45,7 +46,7 @@ class Request:
     only : str
         Pattern of row ids.
     targets_only : bool
-        Whether the chaos tests and the resources are left out, unless `only` asks for some.
+        Whether chaos tests, monitoring and resources are left out, unless `only` asks for some.
     changes : bool
         Whether to search for what would have to change.
     """
@@ -149,11 +150,13 @@ def chosen(scenario: Scenario, request: Request) -> list[Target]:
 
 
 def is_extra(target: Target) -> bool:
-    """Whether a row is left out where only the documents' targets are asked for: chaos tests and resources."""
-    return is_chaos(target) or target.id.startswith(resource_rows.PREFIX)
+    """Whether a row is left out where only the documents' targets are asked for: chaos, monitoring, resources."""
+    return is_chaos(target) or is_monitoring(target) or target.id.startswith(resource_rows.PREFIX)
 
 
 def _row(target: Target, evidence: Evidence) -> Row:
+    if is_monitoring(target):
+        return monitoring_row(target, evidence)
     return chaos_row(target, evidence) if is_chaos(target) else make_row(target, evidence)
 
 
@@ -167,7 +170,8 @@ def _own_limit(target: Target, scenario: Scenario) -> Target:
 def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
     broken = [target for target in rows_of if is_chaos(target)]
-    kinds = {kind for target in rows_of if target not in broken for kind in maker_of(target.id)[1]}
+    watched = [target for target in rows_of if is_monitoring(target)]
+    kinds = {kind for target in rows_of if target not in broken + watched for kind in maker_of(target.id)[1]}
     limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
     counts = dict.fromkeys(_KIND_ORDER, request.size.replications) | {"pings": 1, "years": YEARS_RUNS}
     steady = [
@@ -176,7 +180,8 @@ def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request) -> l
         if kind in kinds
         for number in range(counts[kind])
     ]
-    return steady + [task for target in broken for task in tasks_of(target, scenario, request.size, request.seed)]
+    faults = [task for target in broken for task in tasks_of(target, scenario, request.size, request.seed)]
+    return [*monitoring_rows.tasks_of(watched, request.variant, request.size, request.seed), *steady, *faults]
 
 
 def _changes(
