@@ -27,9 +27,10 @@ def sweep(
     quiet: Quiet = False,
 ) -> int:
     """Measure the same figures at every point of a design, in parallel; what is finished is never done again."""
-    from bitcell_sim.cli.common import check_suffix, write_bytes
+    from bitcell_sim.cli.common import check_suffix
     from bitcell_sim.report.sweep import SweepTable
     from bitcell_sim.runs.batch import Interrupted
+    from bitcell_sim.runs.files import write_whole
     from bitcell_sim.studies.sweep import run_sweep
 
     check_suffix("--plot", plot, (".png",))
@@ -42,7 +43,7 @@ def sweep(
     content = result.as_dict()
     table = SweepTable(result.sweep, result.frame, content)
     if plot is not None:
-        write_bytes(plot, table.plot().png())
+        write_whole(plot, table.plot().png())
     if not answer(json_path, content):
         _print_sweep(table, content)
     return EXIT_FAIL if content["failed"] else 0
@@ -72,15 +73,16 @@ def compare(
     json_path: Json = None,
 ) -> int:
     """Tell what differs between two stored runs by more than chance, figure by figure."""
-    from bitcell_sim.cli.common import check_suffix, write_bytes
+    from bitcell_sim.cli.common import check_suffix
     from bitcell_sim.studies.compare import compare_folders
 
     check_suffix("--plot", plot, (".png",))
     content = compare_folders(run_a, run_b)
     if plot is not None:
         from bitcell_sim.report.comparison import Comparison
+        from bitcell_sim.runs.files import write_whole
 
-        write_bytes(plot, Comparison(content).plot().png())
+        write_whole(plot, Comparison(content).plot().png())
     if not answer(json_path, content):
         _print_comparison(content)
     return 0

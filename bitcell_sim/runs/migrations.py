@@ -25,7 +25,7 @@ def _same(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rates_and_people(config: dict[str, Any]) -> None:
-    """Give a version 1 configuration the fault rates and the people on call that came later; no table depends on them."""
+    """Give a version 1 configuration the fault rates and people on call that came later; no table depends on them."""
     today = tomllib.loads(catalog.path("fault_rates", "rates").read_text(encoding="utf-8"))
     for key in ("region_pair", "balancer"):
         config["fault_rates"].setdefault(key, today[key])
