@@ -74,13 +74,13 @@ def compare(
 ) -> int:
     """Tell what differs between two stored runs by more than chance, figure by figure."""
     from bitcell_sim.cli.common import check_suffix
-    from bitcell_sim.runs.files import write_whole
     from bitcell_sim.studies.compare import compare_folders
 
     check_suffix("--plot", plot, (".png",))
     content = compare_folders(run_a, run_b)
     if plot is not None:
         from bitcell_sim.report.comparison import Comparison
+        from bitcell_sim.runs.files import write_whole
 
         write_whole(plot, Comparison(content).plot().png())
     if not answer(json_path, content):
