@@ -57,7 +57,7 @@ class SimulatedHands:
             "final-age": self._final_age_s,
             "pending": lambda nodes: float(max(self._pending(node) for node in nodes)),
             "served": lambda nodes: float(sum(simulation.balancing.serves(node) for node in nodes)),
-            "cores-left": lambda nodes: min(self._mesh.nodes[node].machine.cores for node in nodes) / cores,
+            "cores-left": lambda nodes: min(self._mesh.nodes[node].machine.cores_available for node in nodes) / cores,
             "offenders": lambda nodes: float(len(self._offenders() & set(nodes))),
         }
 

@@ -198,3 +198,29 @@ def test_every_drill_has_a_page_and_every_page_of_the_document_a_drill() -> None
     assert eight <= {page.stem for page in PAGES}
     assert len(read_runbooks(RUNBOOKS)["NodeDown"]) == len(read_runbooks(RUNBOOKS, "node-down")["NodeDown"])
     assert read_runbooks(RUNBOOKS, "database-issues")["NodeDown"] != read_runbooks(RUNBOOKS)["NodeDown"]
+
+
+def test_hands_see_a_fault_and_end_it() -> None:
+    faults = (
+        'fault=[{kind="cpu", target="us-east-1", factor=0.25, start_s=10.0},'
+        ' {kind="process-crash", node="us-west-1", start_s=10.0, duration_s=9000.0}]'
+    )
+    simulation = Simulation(load_scenario("rc3", sets=["duration_s=120", faults]))
+    hands = SimulatedHands(simulation)
+    seen: list[tuple[float, float]] = []
+
+    def look() -> None:
+        seen.append((hands.read("cores-left", ["us-east-1"]), hands.read("up", ["us-west-1"])))
+
+    def act() -> None:
+        hands.do("lift-limits", ["us-east-1"])
+        hands.do("restart", ["us-west-1"])
+
+    def direct(running: Simulation) -> None:
+        for at_s, what in ((5, look), (20, look), (30, act), (40, look)):
+            running.env.call_at(seconds_to_ns(at_s), what)
+
+    outcome = simulation.run(director=direct)
+    assert seen == [(1.0, 1.0), (0.25, 0.0), (1.0, 1.0)]
+    ended = outcome.tables["fault_steps"].query("strength_ratio == 0")
+    assert list(ended["at_ms"]) == [30_000.0, 30_000.0]
