@@ -28,6 +28,7 @@ SCHEMA_OF = {
     "fault_rates": "fault_rates",
     "chaos": "chaos",
     "on_call": "on_call",
+    "prices": "prices",
     "scenarios": "scenario",
     "sweeps": "sweep",
 }
