@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bitcell_sim.analysis.estimates import Estimate, proportion_interval, quantile, quantile_interval
+from bitcell_sim.analysis.estimates import Estimate, proportion_interval, quantile
 from bitcell_sim.config.alerting import AlertTest
 
 if TYPE_CHECKING:
@@ -122,16 +122,11 @@ def delays_s(noticed: Sequence[Noticed], alert: str) -> list[float]:
     return found
 
 
-def delay_estimate(values: Sequence[float], q: float) -> Estimate:
-    """Quantile of delays, with an interval where there are enough."""
-    return quantile_interval(values, q) if values else Estimate(None, None, None, 0)
-
-
 def spread(values: Sequence[float]) -> dict[str, float | int | None]:
     """Distribution of delays in one line: number, least, median, 95th percentile, most."""
     if not values:
         return {"n": 0, "min": None, "p50": None, "p95": None, "max": None}
-    p50, p95 = float(quantile(values, MEDIAN)), float(quantile(values, P95))
+    p50, p95 = quantile(values, MEDIAN), quantile(values, P95)
     return {"n": len(values), "min": min(values), "p50": p50, "p95": p95, "max": max(values)}
 
 

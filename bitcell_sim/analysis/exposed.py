@@ -72,7 +72,8 @@ class Exposed:
 
     def node_state(self, node: str, at_ns: Ints) -> Flags:
         """State of a node's process at given moments: up, down or silent."""
-        return self._watched.seen["state"][self._look(at_ns), self._nodes.index(node)].astype(np.uint8)
+        state: Flags = self._watched.seen["state"][self._look(at_ns), self._nodes.index(node)].astype(np.uint8)
+        return state
 
     def service_state(self, service: str, region: str, at_ns: Ints) -> Flags:
         """State of a region's balancer, Prometheus or Alertmanager at given moments."""
@@ -225,7 +226,8 @@ class Exposed:
     def _times(frame: Any) -> Ints:
         """Moment of each row, nanoseconds: when it ended, or happened."""
         column = "end_ms" if "end_ms" in frame.columns else "at_ms"
-        return np.rint(frame[column].to_numpy(np.float64) * NS_PER_MS).astype(np.int64)
+        times: Ints = np.rint(frame[column].to_numpy(np.float64) * NS_PER_MS).astype(np.int64)
+        return times
 
 
 def samples_at(values: Mapping[Key, Floats], place: int) -> list[Sample]:
@@ -250,7 +252,6 @@ def _losses(tables: Tables) -> list[tuple[str, str, str, int, int]]:
     """Losses of services: kind, region, detail, start and end in nanoseconds."""
     faults = tables["faults"]
     hits = faults[faults["kind"].isin(["region-loss", "monitoring-loss"])]
-    return [
-        (row.kind, row.target, row.detail, round(row.start_ms * NS_PER_MS), round(row.end_ms * NS_PER_MS))
-        for row in hits.itertuples()
-    ]
+    starts, ends = (np.rint(hits[column].to_numpy() * NS_PER_MS).astype(np.int64) for column in ("start_ms", "end_ms"))
+    texts = (hits[column].astype(str) for column in ("kind", "target", "detail"))
+    return list(zip(*texts, starts.tolist(), ends.tolist(), strict=True))

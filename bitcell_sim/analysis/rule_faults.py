@@ -9,33 +9,16 @@ from typing import Literal
 
 from bitcell_sim.config.native import Rule, ScrapeTarget
 
-NEVER, DOUBT = "never", "doubt"
+Kind = Literal["never", "doubt"]
+NEVER: Kind = "never"
+DOUBT: Kind = "doubt"
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
 _BRACES = re.compile(r"\{[^{}]*\}")
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
 _NAME = re.compile(r"(?<![\w:.])([A-Za-z_:][\w:]*)(?!\s*\()(?![\w:])")
-_WORDS = frozenset(
-    [
-        "and",
-        "or",
-        "unless",
-        "bool",
-        "by",
-        "without",
-        "on",
-        "ignoring",
-        "group_left",
-        "group_right",
-        "offset",
-        "inf",
-        "nan",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "count",
-    ]
-)
+_AGGREGATIONS = {"sum", "avg", "min", "max", "count", "by", "without"}
+_MATCHING = {"on", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool"}
+_WORDS = _AGGREGATIONS | _MATCHING | {"offset", "inf", "nan"}
 _SELECTOR = re.compile(r"([A-Za-z_:][\w:]*)\s*\{([^{}]*)\}")
 _MATCHER = re.compile(r'([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 _COUNT_OF_FILTER = re.compile(
@@ -62,7 +45,7 @@ class RuleFault:
     """
 
     alert: str
-    kind: Literal["never", "doubt"]
+    kind: Kind
     why: str
 
 
@@ -188,8 +171,8 @@ def _doubtful(rule: Rule, targets: Sequence[ScrapeTarget]) -> list[RuleFault]:
     names = metric_names(rule.expr)
     if "scrape_duration_seconds" in names:
         why = (
-            "a scrape's duration is a connection and a request, two round trips from where Prometheus stands: it is not the "
-            "latency between regions, and reaches the limit at half of it"
+            "a scrape's duration is a connection and a request, two round trips from where Prometheus stands: "
+            "it is not the latency between regions, and reaches the limit at half of it"
         )
         found.append(RuleFault(rule.name, DOUBT, why))
     if re.search(r"\b(?:rate|increase|irate)\s*\(\s*bitcell_\w+(?<!_total)\s*(?:\{[^{}]*\})?\s*\[", rule.expr):

@@ -19,12 +19,14 @@ from bitcell_sim.engine.simulation import simulate_once
 from bitcell_sim.proving.site import proving_site
 from bitcell_sim.random_streams import stream_key
 from bitcell_sim.studies import plan
+from bitcell_sim.studies.alert_runs import Heard
 from bitcell_sim.studies.chaos_plan import plan_trial
 from bitcell_sim.studies.ping import Ping, ping_pairs
 
 Floats = npt.NDArray[np.float64]
 Kind = str  # pings, overload, at-limit, steady, crashes, losses, years; a chaos test's is its target's id and length
 CHAOS = "chaos."
+MONITORING = "monitoring."
 HOURS_PER_YEAR = 8760.0
 SAMPLE_INTERVAL_S = 60.0  # no figure here reads the samples finer than that
 
@@ -89,6 +91,8 @@ class Measurement:
         One chaos test.
     outages : Outages or None
         Simulated years.
+    heard : Heard or None
+        Alerts of a fault, or of a quiet run.
     violations : list of str
         What the safety checkers found.
     simulated_s : float
@@ -107,6 +111,7 @@ class Measurement:
     failovers: list[targets.Failover] = field(default_factory=list)
     chaos: Event | None = None
     outages: Outages | None = None
+    heard: Heard | None = None
     violations: list[str] = field(default_factory=list)
     simulated_s: float = 0.0
 
@@ -119,6 +124,10 @@ def measure(task: Task) -> Measurement:
         return _years(task)
     if task.kind.startswith(CHAOS):
         return _chaos(task)
+    if task.kind.startswith(MONITORING):
+        from bitcell_sim.studies import monitoring_rows
+
+        return monitoring_rows.measure(task)
     return _simulated(task)
 
 
