@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -201,7 +202,7 @@ def _fault_as_json(test: AlertTest, pairs: Sequence[tuple[Task, Heard]], rule_se
         "title": test.title,
         "incident": test.incident,
         "expects": list(test.expects),
-        "onset_s": first.onset_s,
+        "onset_s": None if math.isnan(first.onset_s) else first.onset_s,
         "standing": sorted({name for run in noticed for name in run.standing}),
         "fired": [_firing_as_json(firing, rule_set.files, first.fired) for firing in first.fired],
         "missed": sorted({name for name in test.expects if all(name in run.missed for run in noticed)}),
