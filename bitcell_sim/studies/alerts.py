@@ -18,9 +18,9 @@ from bitcell_sim.config.loader import load_scenario
 from bitcell_sim.config.native import Rule, load_rules, load_targets
 from bitcell_sim.config.wording import did_you_mean
 from bitcell_sim.errors import InputError
-from bitcell_sim.judges.routing import receivers
 from bitcell_sim.judges.rules import Firing, check_rules
 from bitcell_sim.runs.batch import Finished, replicate
+from bitcell_sim.studies.alert_routes import told
 from bitcell_sim.studies.alert_runs import ALERTMANAGER, PROMETHEUS, RULES, Files, Heard, Task, listen
 
 Progress = Callable[[str, int, int], None]
@@ -155,7 +155,7 @@ def alerts(
 
     heard = replicate(listen, tasks, workers=workers, scheduler=scheduler, progress=tell)
     pairs = list(zip(tasks, heard, strict=True))
-    told = [_fault_as_json(test, [pair for pair in pairs if pair[0].test is test], rule_set) for test in picked]
+    faults = [_fault_as_json(test, [pair for pair in pairs if pair[0].test is test], rule_set) for test in picked]
     quiet = [result for task, result in pairs if task.test is None]
     return {
         "scenario": request.scenario,
@@ -163,10 +163,10 @@ def alerts(
         "runs": request.runs,
         "rules_file": str(files.rules),
         "prometheus_file": str(files.prometheus),
-        "faults": told,
+        "faults": faults,
         "quiet": _quiet_as_json(quiet, tests, rule_set),
-        "rules": _rules_as_json(rule_set, heard, told, everything=request.fault == ALL),
-        "uncaught": [fault["name"] for fault in told if not fault["detected_runs"]],
+        "rules": _rules_as_json(rule_set, heard, faults, everything=request.fault == ALL),
+        "uncaught": [fault["name"] for fault in faults if not fault["detected_runs"]],
     }
 
 
@@ -204,7 +204,7 @@ def _fault_as_json(test: AlertTest, pairs: Sequence[tuple[Task, Heard]], rule_se
         "expects": list(test.expects),
         "onset_s": None if math.isnan(first.onset_s) else first.onset_s,
         "standing": sorted({name for run in noticed for name in run.standing}),
-        "fired": [_firing_as_json(firing, rule_set.files, first.fired) for firing in first.fired],
+        "fired": _fired_as_json(first.fired, pairs[0][1].firings, rule_set.files),
         "missed": sorted({name for name in test.expects if all(name in run.missed for run in noticed)}),
         "false": sorted({name for run in noticed for name in run.false}),
         "detected_runs": sum(run.detected for run in noticed),
@@ -215,16 +215,18 @@ def _fault_as_json(test: AlertTest, pairs: Sequence[tuple[Task, Heard]], rule_se
     }
 
 
-def _firing_as_json(firing: Firing, files: Files, all_fired: Sequence[Firing]) -> dict[str, Any]:
-    labels = dict(firing.labels)
-    return {
-        "alert": firing.alert,
-        "labels": labels,
-        "first_s": firing.first_s,
-        "last_s": firing.last_s,
-        "receivers": receivers(files.alertmanager, labels),
-        "inhibited": False,
-    }
+def _fired_as_json(fired: Sequence[Firing], everything: Sequence[Firing], files: Files) -> list[dict[str, Any]]:
+    """What began in one run, with who is told and what is silenced."""
+    return [
+        {
+            "alert": firing.alert,
+            "labels": dict(firing.labels),
+            "first_s": firing.first_s,
+            "last_s": firing.last_s,
+            **heard_of,
+        }
+        for firing, heard_of in zip(fired, told(files.alertmanager, fired, everything), strict=True)
+    ]
 
 
 def _quiet_as_json(quiet: Sequence[Heard], tests: AlertTests, rule_set: RuleSet) -> dict[str, Any]:
@@ -246,7 +248,7 @@ def _quiet_as_json(quiet: Sequence[Heard], tests: AlertTests, rule_set: RuleSet)
 
 
 def _rules_as_json(
-    rule_set: RuleSet, heard: Sequence[Heard], told: Sequence[Mapping[str, Any]], *, everything: bool
+    rule_set: RuleSet, heard: Sequence[Heard], judged_faults: Sequence[Mapping[str, Any]], *, everything: bool
 ) -> list[dict[str, Any]]:
     fired = {firing.alert for result in heard for firing in result.firings}
     entries = []
@@ -262,7 +264,7 @@ def _rules_as_json(
                 "ever_fired": rule.name in fired,
                 "never": never,
                 "doubts": [fault.why for fault in faults if fault.kind != NEVER],
-                "answers_to": [fault["name"] for fault in told if rule.name in fault["alerts"]],
+                "answers_to": [fault["name"] for fault in judged_faults if rule.name in fault["alerts"]],
                 "silent": everything and rule.name not in fired and never is None,
                 "reason": rule.reason,
             }

@@ -85,6 +85,8 @@ def candidates(row: Row, scenario: Scenario, variant: Variant) -> list[Candidate
 
 def tasks_of(row: Row, tried: Sequence[Candidate], size: Size, seed: int, limit: float) -> list[Task]:
     """Runs that try the candidates of a row."""
+    if not tried:
+        return []
     kinds: tuple[Kind, ...] = maker_of(row.id)[1]
     count = 1 if kinds == ("pings",) else size.replications
     offered = limit if row.id == "throughput" else 0.0
