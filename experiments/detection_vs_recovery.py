@@ -219,6 +219,7 @@ def _draw_noticed(axes: Any, seen: Sequence[Seen]) -> None:
     axes.set_ylabel("noticed, %")
     axes.set_ylim(-4, 104)
     axes.set_title("Outages that each way notices", loc="left", fontsize="medium")
+    axes.set_xlim(0, 330)
     axes.legend(frameon=False, fontsize="small", loc="center right")
 
 
