@@ -129,7 +129,7 @@ def ask(way: Way, lengths_s: Sequence[int], count: int, seed: int) -> list[Seen]
         rules = Path(folder, "rules.yml")
         rules.write_text(f"groups: [{{name: g, rules: [{{alert: Seen, expr: '{way.expr}', for: {way.for_s}s}}]}}]")
         fired = firings(rules, asked, {})
-    first: dict[str, float] = {}
+    first = {}
     for firing in fired:
         first.setdefault(dict(firing.labels)["node"], firing.first_s)
     found = []
@@ -219,6 +219,7 @@ def _draw_noticed(axes: Any, seen: Sequence[Seen]) -> None:
     axes.set_ylabel("noticed, %")
     axes.set_ylim(-4, 104)
     axes.set_title("Outages that each way notices", loc="left", fontsize="medium")
+    axes.set_xlim(0, 330)
     axes.legend(frameon=False, fontsize="small", loc="center right")
 
 

@@ -30,7 +30,7 @@ Variant = Callable[[Sequence[str]], Scenario]
 
 
 def is_monitoring(target: Target) -> bool:
-    """Whether a target is about what the rules notice; people's answers are judged apart."""
+    """Whether a target is about alerts; those about people are elsewhere."""
     return target.id.startswith(MONITORING) and not is_response(target)
 
 

@@ -18,7 +18,7 @@ from bitcell_sim.runs.batch import Finished, replicate
 from bitcell_sim.runs.kept import kept
 from bitcell_sim.studies import monitoring_rows, remedies, resource_rows
 from bitcell_sim.studies.chaos import chaos_row, is_chaos, tasks_of
-from bitcell_sim.studies.measures import Kind, Measurement, Task, measure, name_of
+from bitcell_sim.studies.measures import MONITORING, Kind, Measurement, Task, measure, name_of
 from bitcell_sim.studies.monitoring_rows import is_monitoring, monitoring_row
 from bitcell_sim.studies.plan import FULL, QUICK, Size
 from bitcell_sim.studies.proof_rows import memory_gb
@@ -165,10 +165,13 @@ def chosen(scenario: Scenario, request: Request) -> list[Target]:
 
 
 def is_extra(target: Target) -> bool:
-    """Whether a row is left out where only the documents' targets are asked for."""
-    return any(
-        (is_chaos(target), is_monitoring(target), is_response(target), target.id.startswith(resource_rows.PREFIX))
-    )
+    """Whether a row is left out where only the documents' targets are asked for: chaos, monitoring, resources."""
+    return is_chaos(target) or about_monitoring(target) or target.id.startswith(resource_rows.PREFIX)
+
+
+def about_monitoring(target: Target) -> bool:
+    """Whether a row is about alerts or about people on call."""
+    return is_monitoring(target) or is_response(target)
 
 
 def _row(target: Target, evidence: Evidence) -> Row:
@@ -225,7 +228,7 @@ def _more(
     wide = [
         row.id
         for row in rows
-        if not row.id.startswith(("chaos.", "monitoring."))
+        if not row.id.startswith(("chaos.", MONITORING))
         and not is_precise(Estimate(row.measured, row.ci_low, row.ci_high, row.n), until)
     ]
     kinds = {kind for row_id in wide for kind in maker_of(row_id)[1]}
@@ -235,8 +238,8 @@ def _more(
 def _tasks(rows_of: Sequence[Target], scenario: Scenario, request: Request, counts: Mapping[Kind, int]) -> list[Task]:
     """Runs for all rows, each kind once; the longest first, so that no worker is left with one at the end."""
     broken = [target for target in rows_of if is_chaos(target)]
+    meshed = [target for target in rows_of if target not in broken and not about_monitoring(target)]
     watched = [target for target in rows_of if is_monitoring(target)]
-    meshed = [target for target in rows_of if target not in broken + watched and not is_response(target)]
     kinds = {kind for target in meshed for kind in maker_of(target.id)[1]}
     limit = next((target.limit for target in rows_of if target.id == "throughput"), 0.0)
     size = replace(request.size, ping_repeats=counts["pings"])
