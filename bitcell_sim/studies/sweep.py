@@ -19,7 +19,9 @@ from bitcell_sim.config.schema import Scenario
 from bitcell_sim.config.sweep import Sweep, load_sweep, sweep_file
 from bitcell_sim.errors import InputError, LabError, RunStoreError
 from bitcell_sim.runs.batch import Finished, WorkerDiedError, replicate
+from bitcell_sim.runs.files import write_whole
 from bitcell_sim.runs.journal import Journal, open_journal
+from bitcell_sim.runs.parquet import table_bytes
 from bitcell_sim.studies.sweep_design import Point, options_of, points_of
 from bitcell_sim.studies.sweep_metrics import check_metrics, measure_metrics
 from bitcell_sim.version import __version__
@@ -120,7 +122,7 @@ def run_sweep(
             work.run()
         finally:
             frame = _frame(sweep, points, seed, journal.entries)
-            _write_table(folder / TABLE, frame)
+            write_whole(folder / TABLE, table_bytes(frame))
     return Result(sweep, folder, points, frame)
 
 
@@ -284,18 +286,6 @@ def _kind(values: Sequence[Any]) -> str:
 
 def _plain(value: Any, kind: str) -> Any:
     return value if kind != "str" or isinstance(value, str) else json.dumps(value)
-
-
-def _write_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write the table whole or not at all."""
-    from bitcell_sim.runs.parquet import table_bytes
-
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        unfinished.write_bytes(table_bytes(frame))
-        unfinished.replace(path)
-    except OSError as error:
-        raise RunStoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def read_table(folder: str | Path) -> pd.DataFrame:
