@@ -115,6 +115,17 @@ def test_the_designed_protocol_is_clean(seed: int) -> None:
     assert fuzz("rc3", seeds=1, start=seed, workers=1)["failures"] == []
 
 
+LOCK_LOST = 90
+
+
+def test_the_lost_lock_alone_is_noticed() -> None:
+    """Not by two final blocks, which random times rarely make of it, but by a vote against what was promised."""
+    found = fuzz("rc3", seeds=1, start=LOCK_LOST, sets=("protocol.quirks.no_locking=true",), workers=1)["failures"]
+    assert [failure["property"] for failure in found] == ["disagreement"]
+    assert "having precommitted" in found[0]["detail"]
+    assert fuzz("rc3", seeds=1, start=LOCK_LOST, workers=1)["failures"] == []
+
+
 UNLOCKED = 88
 
 
