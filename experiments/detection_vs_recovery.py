@@ -129,7 +129,7 @@ def ask(way: Way, lengths_s: Sequence[int], count: int, seed: int) -> list[Seen]
         rules = Path(folder, "rules.yml")
         rules.write_text(f"groups: [{{name: g, rules: [{{alert: Seen, expr: '{way.expr}', for: {way.for_s}s}}]}}]")
         fired = firings(rules, asked, {})
-    first = {}
+    first: dict[str, float] = {}
     for firing in fired:
         first.setdefault(dict(firing.labels)["node"], firing.first_s)
     found = []
