@@ -12,7 +12,7 @@ from bitcell_sim.config.base import Name, Section, Some, Text
 class Target(Section):
     """One limit of the RC3 documents, word for word, and how it is measured."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z0-9_-]+)*$")] = Field(description="Name of the scorecard's row.")
+    id: Annotated[str, Field(pattern=r"^[a-z_]+(\.[a-z_-]+)*$")] = Field(description="Name of the scorecard's row.")
     title: Text = Field(description="Row's title for people.")
     words: Text = Field(description="The limit in the documents' own words.")
     statistic: Text = Field(description="What of the measurements is compared.")

@@ -24,6 +24,7 @@ from bitcell_sim.studies.rows import Evidence, Row
 QUIET = MONITORING + "quiet"
 RUNS, QUIET_RUNS = 2, 4
 COVERAGE, NOISE = "coverage", "noise"
+SEVERITIES = {"critical": "P0", "high": "P1", "medium": "P2"}  # by the names of the documents
 HOUR_S = 3600.0
 
 Variant = Callable[[Sequence[str]], Scenario]
@@ -93,7 +94,7 @@ def monitoring_row(target: Target, evidence: Evidence) -> Row:
     elif part == NOISE:
         estimate, why = _noise(evidence)
     else:
-        estimate, why = _detection(evidence, part.rpartition(".")[2].upper())
+        estimate, why = _detection(evidence, SEVERITIES[part.rpartition(".")[2]])
     runs = sum(len(found) for kind, found in evidence.measured.items() if kind.startswith(MONITORING))
     return Row(
         id=target.id,
