@@ -22,7 +22,7 @@ from bitcell_sim.studies.response import is_response
 from bitcell_sim.studies.rows import Evidence, Row
 
 QUIET = MONITORING + "quiet"
-RUNS, QUIET_RUNS = 2, 4
+QUIET_TIMES = 2  # runs without faults, as a factor on those of each fault
 COVERAGE, NOISE = "coverage", "noise"
 SEVERITIES = {"critical": "P0", "high": "P1", "medium": "P2"}  # by the names of the documents
 HOUR_S = 3600.0
@@ -64,10 +64,14 @@ def tasks_of(targets: Sequence[Target], variant: Variant, size: Size, seed: int)
     tests = load_alert_tests()
     load = f"workload.rate_tps={tests.rate_tps}"
     calm = variant([load])
-    found = [Task(QUIET, calm, seed + number, size) for number in range(QUIET_RUNS)] if NOISE in asked else []
+    found = (
+        [Task(QUIET, calm, seed + number, size) for number in range(QUIET_TIMES * size.alert_runs)]
+        if NOISE in asked
+        else []
+    )
     for test in tests.test if asked - {NOISE} else ():
         scenario = variant([load, *test.sets])
-        found += [Task(MONITORING + test.name, scenario, seed + number, size) for number in range(RUNS)]
+        found += [Task(MONITORING + test.name, scenario, seed + number, size) for number in range(size.alert_runs)]
     return found
 
 
@@ -87,15 +91,15 @@ def monitoring_row(target: Target, evidence: Evidence) -> Row:
     """Row of one target about monitoring."""
     missing = missing_tool()
     part = target.id.removeprefix(MONITORING)
-    if missing:
-        estimate, why = Estimate(None, None, None, 0), missing
+    runs = sum(len(found) for kind, found in evidence.measured.items() if kind.startswith(MONITORING))
+    if missing or not runs:
+        estimate, why = Estimate(None, None, None, 0), missing or "nothing was run for it"
     elif part == COVERAGE:
         estimate, why = _coverage(evidence)
     elif part == NOISE:
         estimate, why = _noise(evidence)
     else:
         estimate, why = _detection(evidence, SEVERITIES[part.rpartition(".")[2]])
-    runs = sum(len(found) for kind, found in evidence.measured.items() if kind.startswith(MONITORING))
     return Row(
         id=target.id,
         title=target.title,

@@ -14,7 +14,7 @@ from bitcell_sim.studies import plan
 from bitcell_sim.studies.plan import Size
 from bitcell_sim.studies.verify import Request, size_of, verify
 
-SMALL = Size(replications=3, blocks=4, losses=1, ping_repeats=120, years=50, trials=2)
+SMALL = Size(replications=3, blocks=4, losses=1, ping_repeats=120, years=50, trials=2, alert_runs=0)
 KEYS = {"id", "title", "statistic", "unit", "limit", "comparison", "measured", "ci_low", "ci_high", "n"}
 KEYS |= {"verdict", "why", "evidence"}
 
