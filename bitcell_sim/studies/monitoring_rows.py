@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from bitcell_sim.analysis import alerts as analysis
 from bitcell_sim.analysis.estimates import Estimate, judge, quantile_interval
 from bitcell_sim.analysis.rates import rate_interval
+from bitcell_sim.analysis.scraped import end_of
 from bitcell_sim.config.alerting import AlertTest, load_alert_tests
+from bitcell_sim.config.native import load_targets
 from bitcell_sim.config.schema import Scenario, Target
-from bitcell_sim.errors import MissingToolError
+from bitcell_sim.errors import InputError, MissingToolError
 from bitcell_sim.judges.rules import TOOL
 from bitcell_sim.judges.tools import find_tool
 from bitcell_sim.studies.alert_runs import Task as AlertTask
@@ -35,11 +37,15 @@ def is_monitoring(target: Target) -> bool:
     return target.id.startswith(MONITORING) and not is_response(target)
 
 
-def missing_tool() -> str:
-    """What has to be installed; empty if everything is there."""
+def obstacle(scenario: Scenario) -> str:
+    """Why monitoring cannot be judged: what has to be installed, or is scraped and not there; empty if it can."""
+    nodes = [node.id for node in scenario.deployment.node]
+    regions = [region.name for region in scenario.deployment.region]
     try:
         find_tool(TOOL)
-    except MissingToolError as error:
+        for target in load_targets(files_of(None).prometheus):
+            end_of(target, nodes, regions)
+    except (MissingToolError, InputError) as error:
         return str(error)
     return ""
 
@@ -59,16 +65,12 @@ def tasks_of(targets: Sequence[Target], variant: Variant, size: Size, seed: int)
         First seed.
     """
     asked = {target.id.removeprefix(MONITORING) for target in targets if is_monitoring(target)}
-    if not asked or missing_tool():
-        return []
     tests = load_alert_tests()
     load = f"workload.rate_tps={tests.rate_tps}"
-    calm = variant([load])
-    found = (
-        [Task(QUIET, calm, seed + number, size) for number in range(QUIET_TIMES * size.alert_runs)]
-        if NOISE in asked
-        else []
-    )
+    if not asked or obstacle(calm := variant([load])):
+        return []
+    quiet = range(QUIET_TIMES * size.alert_runs if NOISE in asked else 0)
+    found = [Task(QUIET, calm, seed + number, size) for number in quiet]
     for test in tests.test if asked - {NOISE} else ():
         scenario = variant([load, *test.sets])
         found += [Task(MONITORING + test.name, scenario, seed + number, size) for number in range(size.alert_runs)]
@@ -89,7 +91,7 @@ def _alert_task(kind: str, scenario: Scenario, seed: int) -> AlertTask:
 
 def monitoring_row(target: Target, evidence: Evidence) -> Row:
     """Row of one target about monitoring."""
-    missing = missing_tool()
+    missing = obstacle(evidence.scenario)
     part = target.id.removeprefix(MONITORING)
     runs = sum(len(found) for kind, found in evidence.measured.items() if kind.startswith(MONITORING))
     if missing or not runs:
