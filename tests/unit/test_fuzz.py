@@ -36,7 +36,10 @@ def test_sets_override_what_is_drawn_and_a_stated_fault_list_is_the_whole_case()
 
 def test_the_seeds_draw_every_kind_of_fault_and_several_sizes_of_network() -> None:
     cases = [draw_case("rc3", seed) for seed in range(40)]
-    assert {fault["kind"] for case in cases for fault in case.faults} == set(KINDS_OF_FAULT)
+    assert {fault["kind"] for case in cases for fault in case.faults} == set(KINDS_OF_FAULT) - {
+        "drain",  # planned, and touches no node
+        "monitoring-loss",  # nor does this
+    }
     assert any(fault.get("one_way") for case in cases for fault in case.faults)
     assert len({len(case.settings.get("deployment.node", ())) for case in cases}) >= 3
 

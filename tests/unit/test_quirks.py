@@ -114,8 +114,9 @@ def test_a_process_that_starts_again_has_its_chain_or_fetches_it_anew(lost: bool
     assert stages["crash"] > 15
     assert stages["process"] == (0 if lost else stages["crash"])
     assert stages["synced"] >= stages["crash"]
-    # What it had seen final it has forgotten; the chain that it fetches is the same one.
-    assert [found.property for found in outcome.violations] == (["finality_reverted"] if lost else [])
+    # What it had seen final it has forgotten, and takes blocks without it; the chain that it fetches is the same one.
+    broken = ["finality_reverted", "disagreement"] if lost else []
+    assert [found.property for found in outcome.violations] == broken
     seen = outcome.tables["finals"].groupby("block", observed=True)["node"].nunique()
     assert (seen.iloc[:-3] == 7).all()
 
