@@ -24,7 +24,7 @@ from bitcell_sim.studies.response import is_response
 from bitcell_sim.studies.rows import Evidence, Row
 
 QUIET = MONITORING + "quiet"
-QUIET_TIMES = 2  # runs without faults, as a factor on those of each fault
+QUIET_TIMES = 1  # runs without faults, as a factor on those of each fault
 COVERAGE, NOISE = "coverage", "noise"
 SEVERITIES = {"critical": "P0", "high": "P1", "medium": "P2"}  # by the names of the documents
 HOUR_S = 3600.0

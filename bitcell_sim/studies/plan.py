@@ -35,7 +35,7 @@ class Size:
     trials : int
         Runs of each variant and length of a chaos test; a 95th percentile has an upper bound from 72 on.
     alert_runs : int
-        Runs of each fault that monitoring is judged by, and half as many as those without a fault; none leaves the rows
+        Runs of each fault that monitoring is judged by, and as many without a fault; none leaves the rows
         unknown.
     """
 
@@ -45,7 +45,7 @@ class Size:
     ping_repeats: int
     years: int
     trials: int = 73
-    alert_runs: int = 2
+    alert_runs: int = 1
 
 
 QUICK = Size(replications=11, blocks=12, losses=7, ping_repeats=400, years=400)
