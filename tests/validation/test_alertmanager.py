@@ -268,7 +268,10 @@ def test_an_interrupt_leaves_nothing_running(tmp_path: Path) -> None:
         while not list(tmp_path.glob("bitcell-sim-*/data")) and time.monotonic() < end_s:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        try:
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert not list(tmp_path.glob("bitcell-sim-*"))  # its folder is gone, and with it who wrote there
     running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]

@@ -21,6 +21,7 @@ from bitcell_sim.units import NS_PER_MS
 SOURCES = catalog.names("latency")
 SEEDS, DWELLS = range(1, 26), 10_000  # one ping in each dwell: every ping sees the slow state anew
 TOLERANCE = 0.01
+RESOLUTION_MS = 0.125  # of the half a millisecond either way that whole milliseconds leave open
 
 
 @cache
@@ -51,8 +52,10 @@ def round_trips(source: str) -> dict[tuple[str, str], np.ndarray]:
 
 
 def worst_error(source: str, share: float, measured: dict[tuple[str, str], float]) -> float:
-    pings = round_trips(source)
-    return max(abs(np.quantile(pings[pair], share) / rtt_ms - 1) for pair, rtt_ms in measured.items())
+    """Largest relative error of a quantile; in the wide matrices, with links of 3 ms, an eighth of one is right."""
+    pings, right_ms = round_trips(source), RESOLUTION_MS if source.endswith("-wide") else 0.0
+    errors_ms = {pair: abs(np.quantile(pings[pair], share) - rtt_ms) for pair, rtt_ms in measured.items()}
+    return max(error_ms / measured[pair] if error_ms > right_ms else 0.0 for pair, error_ms in errors_ms.items())
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -67,7 +70,7 @@ def test_the_median_of_every_pair_is_the_measured_one(source: str) -> None:
 def test_the_95th_percentile_of_every_pair_is_the_measured_one(source: str) -> None:
     links = everywhere(source).latency.link
     measured = {(at.source, at.target): at.rtt_p95_ms for at in links if at.rtt_p95_ms is not None}
-    if source == "azure-2026":
+    if source.startswith("azure-2026"):
         assert len(measured) == len(links)
         assert worst_error(source, 0.95, measured) < TOLERANCE
     else:
