@@ -286,8 +286,8 @@ def scorecard_figure(rows: Sequence[Row]) -> LabFigure:
     """
     with rc_context(STYLE):
         height = 1.3 + 0.34 * max(1, len(rows))
-        figure = LabFigure(figsize=(11, height))
-        axes = figure.add_axes((0.255, 0.62 / height, 0.42, 1 - 0.7 / height))
+        figure = LabFigure(figsize=(12.5, height))
+        axes = figure.add_axes((0.275, 0.62 / height, 0.36, 1 - 0.7 / height))
         axes.set_xscale("log")
         for place, row in enumerate(rows):
             _scorecard_row(axes, place, row)
@@ -301,7 +301,7 @@ def scorecard_figure(rows: Sequence[Row]) -> LabFigure:
         axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_color(VERDICT_COLOURS[row["verdict"]])
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
         axes.tick_params(axis="y", length=0)
@@ -328,7 +328,7 @@ def _scorecard_row(axes: Axes, place: int, row: Row) -> None:
     text = f"{MARKS[row['verdict']]} {said}" + (f"  [{interval}]" if interval else "")
     transform = axes.get_yaxis_transform()
     axes.text(1.015, place, text, transform=transform, va="center", color=colour, fontsize=8.8)
-    axes.text(1.58, place, limit_text(row), transform=transform, va="center", fontsize=8.8)
+    axes.text(1.66, place, limit_text(row), transform=transform, va="center", fontsize=8.8)
 
 
 def _clipped(row: Row, value: float | None) -> float | None:

@@ -58,14 +58,14 @@ def relative_to_limit(row: Row, value: float | None) -> float | None:
     Notes
     -----
     ``value / limit`` where the limit is an upper one, ``limit / value`` where it is a lower one; of a lower limit in
-    percent it is what lacks, ``(100 - value) / (100 - limit)``, so that 99.8 % against 99.9 % is 2. None without a
-    value, infinite where nothing is left.
+    percent it is what lacks, ``(100 - value) / (100 - limit)``, so that 99.8 % against 99.9 % is 2, unless nothing may
+    lack. None without a value, infinite where nothing is left.
     """
     if value is None or not math.isfinite(value):
         return None
     above, below = value, float(row["limit"])
     if row["comparison"] in (">", ">="):
-        above, below = (100 - value, 100 - below) if row["unit"] == "%" else (below, value)
+        above, below = (100 - value, 100 - below) if row["unit"] == "%" and below < 100 else (below, value)
     if below <= 0:
         return math.inf if above > 0 else None
     return max(0.0, above / below)

@@ -67,6 +67,11 @@ def test_a_share_of_the_limit_above_one_misses_it(card: Card, row_id: str, value
     assert found == (None if share is None else pytest.approx(share))
 
 
+def test_where_nothing_may_lack_it_is_the_ratio_that_counts(card: Card) -> None:
+    row = {**Scorecard(card)["uptime"], "limit": 100.0}
+    assert relative_to_limit(row, 80.0) == pytest.approx(1.25)
+
+
 def test_markdown_is_the_documents_table_then_pairs_then_the_rest(card: Card) -> None:
     first, pairs, rest = Scorecard(card).markdown().split("\n\n")
     lines = first.splitlines()

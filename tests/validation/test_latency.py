@@ -18,7 +18,9 @@ from bitcell_sim.network.transport import Kind, Transport
 from bitcell_sim.studies.ping import ping_pairs
 from bitcell_sim.units import NS_PER_MS
 
-SOURCES = catalog.names("latency")
+SOURCES = [
+    pytest.param(name, marks=pytest.mark.slow) if name.endswith("-wide") else name for name in catalog.names("latency")
+]
 SEEDS, DWELLS = range(1, 26), 10_000  # one ping in each dwell: every ping sees the slow state anew
 TOLERANCE = 0.01
 RESOLUTION_MS = 0.125  # of the half a millisecond either way that whole milliseconds leave open
